@@ -1,0 +1,1 @@
+"""The web panel: server-rendered pages, kept live over SSE."""

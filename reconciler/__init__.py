@@ -1,0 +1,1 @@
+"""The only package that touches the world: it observes, plans, executes and records."""

@@ -1,0 +1,1 @@
+"""What acts on engines and clusters."""

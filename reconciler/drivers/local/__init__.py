@@ -1,0 +1,1 @@
+"""One machine: the KFP local runner, Triton and Envoy as child processes."""

@@ -1,0 +1,1 @@
+"""Pure decisions: what was observed and what was asked in, the next action out."""

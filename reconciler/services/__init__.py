@@ -1,0 +1,1 @@
+"""Starting, watching and stopping the embedded parts and the platform's own processes."""

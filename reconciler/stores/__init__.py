@@ -1,0 +1,1 @@
+"""What remembers: git, the ledger (Postgres), the bus (JetStream), objects (S3)."""

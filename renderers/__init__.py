@@ -1,0 +1,1 @@
+"""The translation: intents in, manifests out, the same bytes every time. Pure."""
