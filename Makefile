@@ -1,0 +1,50 @@
+# `make demo` and `make test` do all set-up themselves; they need Python 3.11 or newer, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo up down status test test-unit lint types format bench lock clean
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## the three environments, from their locks (does nothing when they are current)
+	@$(PYTHON) scripts/setup.py
+
+demo: setup  ## start every part, train, register, deploy, infer; leaves the platform up
+	@$(BIN)/ordain demo
+
+up: setup  ## start the platform in the foreground
+	@$(BIN)/ordain up
+
+down: setup  ## stop the platform and all that belongs to it
+	@$(BIN)/ordain down
+
+status: setup  ## every part: pid, address, memory, health
+	@$(BIN)/ordain status
+
+test: setup  ## all tests, the end-to-end line on the real parts included
+	@$(BIN)/python -m pytest
+
+test-unit: setup  ## the tests that need no running part
+	@$(BIN)/python -m pytest tests/unit tests/property tests/golden tests/architecture
+
+lint: setup  ## style and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: setup  ## mypy, strict
+	@$(BIN)/mypy
+
+format: setup  ## rewrite to the house's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## measure the running line, as a table
+	@$(BIN)/python -m tests.bench
+
+lock:  ## resolve and pin the requirements anew
+	@$(PYTHON) scripts/lock.py
+
+clean:  ## remove the environments and caches; a platform's state stays
+	@rm -rf .venv .venv-tasks .venv-triton .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
