@@ -1,0 +1,89 @@
+"""Who may change which path. The principal is the authenticated one, never an author string of git."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from intents.identity import Identity, identify, path_of
+from intents.kinds.base import Kind
+from intents.kinds.members import Role, Subject
+from intents.problems import Problem
+from intents.tree import Tree
+
+WORKER_PREFIX = "ordain-"
+"""The platform's own principals are `ordain-<worker>`; no person may be called so."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, as authenticated."""
+
+    user: str
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it is one of the platform's own principals."""
+        return self.user.startswith(WORKER_PREFIX)
+
+
+_IMPLIED = {
+    Role.VIEWER: frozenset({Role.VIEWER}),
+    Role.DEVELOPER: frozenset({Role.VIEWER, Role.DEVELOPER}),
+    Role.APPROVER: frozenset({Role.VIEWER, Role.APPROVER}),
+    Role.ADMIN: frozenset(Role),
+}
+_FACTS = frozenset({Kind.MODEL_VERSION, Kind.ROLLOUT})
+_PLATFORMS_OWN = frozenset({Kind.PLATFORM, Kind.CLUSTER, Kind.TEMPLATE, Kind.TENANT})
+
+
+def roles(tree: Tree, tenant: str, principal: Principal) -> frozenset[Role]:
+    """Return all roles a person holds in a tenant, those included that others imply."""
+    document = tree.tenant(tenant)
+    if document is None:
+        return frozenset()
+    held = (role for member in document.spec.members if _is(principal, member) for role in member.roles)
+    return frozenset().union(*(_IMPLIED[role] for role in held))
+
+
+def is_platform_admin(tree: Tree, principal: Principal) -> bool:
+    """Whether a person administers the platform. It gives no role in any tenant."""
+    return _is_any(principal, tree.platform.admins)
+
+
+def forbidden(tree: Tree, principal: Principal, path: str, removed: Collection[str] = ()) -> Problem | None:
+    """Return why `principal` may not change the file at `path`, or None where they may.
+
+    Roles are those of `tree`, the tree before the change, so that nobody grants themselves any.
+    `removed` are the paths the same request deletes: a Rollout goes together with its deployment.
+    """
+    identity = identify(path)
+    if identity is None or identity.kind in _PLATFORMS_OWN:
+        return _unless(is_platform_admin(tree, principal), path, principal, "platform admins")
+    if identity.kind in _FACTS and not _goes_with_deployment(identity, path, removed):
+        return _unless(principal.is_worker, path, principal, "the platform itself")
+    needed = Role.ADMIN if identity.kind is Kind.PROJECT else Role.DEVELOPER
+    allowed = needed in roles(tree, identity.tenant, principal)
+    return _unless(allowed, path, principal, f"members of {identity.tenant} with the role {needed}")
+
+
+def _goes_with_deployment(identity: Identity, path: str, removed: Collection[str]) -> bool:
+    if identity.kind is not Kind.ROLLOUT or path not in removed:
+        return False
+    deployment = Identity(Kind.MODEL_DEPLOYMENT, identity.name, identity.tenant, identity.project)
+    return path_of(deployment) in removed
+
+
+def _unless(allowed: bool, path: str, principal: Principal, who: str) -> Problem | None:  # noqa: FBT001 - a verdict
+    if allowed:
+        return None
+    return Problem("forbidden", path, 0, 0, f"{principal.user} may not change this; {who} may")
+
+
+def _is_any(principal: Principal, subjects: Iterable[Subject]) -> bool:
+    return any(_is(principal, subject) for subject in subjects)
+
+
+def _is(principal: Principal, subject: Subject) -> bool:
+    return subject.user == principal.user or subject.group in principal.groups

@@ -1,0 +1,56 @@
+"""A document: one intent as it was read, with its place in the file for every field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, cast
+
+from typing_extensions import TypeVar
+
+from intents.composing import compose
+from intents.identity import Identity
+from intents.kinds.base import Spec
+from intents.problems import Problem, Severity
+
+S_co = TypeVar("S_co", bound=Spec, covariant=True, default=Spec)
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[S_co]):
+    """One valid intent. `blob` is the id git gives its bytes."""
+
+    path: str
+    identity: Identity
+    spec: S_co
+    blob: str
+    body: bytes = field(repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        *location: str | int,
+        hint: str = "",
+        severity: Severity = Severity.ERROR,
+    ) -> Problem:
+        """Return a problem at `location`, such as `"spec", "versions", 0, "model"`, with its line.
+
+        Places are looked up only here: holding them for every intent would cost more than the intents.
+        """
+        line, column = compose(self.body).place(location)
+        return Problem(code, self.path, line, column, message, hint, severity, dotted(location))
+
+
+def dotted(location: tuple[str | int, ...]) -> str:
+    """Write a location as people do: `spec.versions.0.model`."""
+    return ".".join(str(part) for part in location)
+
+
+def of_spec(document: Document[Spec] | None, kind: type[S_co]) -> Document[S_co] | None:
+    """Narrow a document to the spec its path promises."""
+    if document is None:
+        return None
+    assert isinstance(document.spec, kind)
+    return cast("Document[S_co]", document)

@@ -1,0 +1,158 @@
+"""Which intent stands at which path; the path is its name, so nothing is repeated inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from intents.kinds.base import Kind
+from intents.names import complaint, date_complaint
+from intents.problems import InvalidIntent, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The name of one intent. `tenant` and `project` are set for everything inside one, and for itself."""
+
+    kind: Kind
+    name: str
+    tenant: str = ""
+    project: str = ""
+    version: str = ""
+    """Of a Template (`1.0.0`) or a ModelVersion (`1`)."""
+    date: str = ""
+    """Of a Run: the folder it lies in, YYYY-MM-DD."""
+
+
+def identify(path: str) -> Identity | None:
+    """Return the identity of the intent at `path`, or None where no intent can be."""
+    identity = _parse(path)
+    return identity if identity is not None and not complaints(identity) else None
+
+
+def path_of(identity: Identity) -> str:
+    """Return the path of an intent. Raises InvalidIntent for names that cannot be."""
+    path = _path(identity)
+    if wrong := complaints(identity):
+        raise InvalidIntent(Problem("invalid-name", path, 0, 0, message) for message in wrong)
+    return path
+
+
+def namespace(tenant: str, project: str) -> str:
+    """Return the Kubernetes namespace of a project. No name holds `--`, so no two projects meet."""
+    return f"{tenant}--{project}"
+
+
+def run_uid(repository: UUID, path: str) -> UUID:
+    """Return the uid of the run at `path`: the same in every place that knows the repository."""
+    return uuid5(repository, path)
+
+
+def misplaced(path: str) -> Problem | None:
+    """Return why the file at `path` cannot be in the repository; None for an intent or a companion file."""
+    if path.startswith(("platform/schemas/", "platform/install/")):
+        return None
+    identity = _parse(path)
+    if identity is not None:
+        wrong = complaints(identity)
+        return Problem("invalid-name", path, 0, 0, "; ".join(wrong)) if wrong else None
+    if path.startswith("templates/") and path.count("/") >= 3:  # noqa: PLR2004 - templates/<name>/<version>/…
+        return None
+    hint = "see docs/reference for where each kind of intent lies"
+    return Problem("misplaced-file", path, 0, 0, "no intent lies at this path", hint)
+
+
+def complaints(identity: Identity) -> list[str]:
+    """Return what is wrong with the names in `identity`."""
+    found = [complaint(what, name) for what, name in _names(identity)]
+    if identity.kind is Kind.RUN:
+        found.append(date_complaint(identity.date))
+    return [wrong for wrong in found if wrong]
+
+
+_SUFFIX = ".yaml"
+_ROLLOUT_SUFFIX = ".rollout.yaml"
+
+
+def _parse(path: str) -> Identity | None:
+    match path.split("/"):
+        case ["platform", "platform.yaml"]:
+            return Identity(Kind.PLATFORM, "platform")
+        case ["platform", "clusters", file] if stem := _stem(file):
+            return Identity(Kind.CLUSTER, stem)
+        case ["templates", name, version, "template.yaml"]:
+            return Identity(Kind.TEMPLATE, name, version=version)
+        case ["tenants", tenant, "tenant.yaml"]:
+            return Identity(Kind.TENANT, tenant, tenant=tenant)
+        case ["tenants", tenant, "projects", project, *rest]:
+            return _parse_in_project(tenant, project, rest)
+    return None
+
+
+def _parse_in_project(tenant: str, project: str, rest: list[str]) -> Identity | None:
+    match rest:
+        case ["project.yaml"]:
+            return Identity(Kind.PROJECT, project, tenant, project)
+        case ["runs", date, file] if stem := _stem(file):
+            return Identity(Kind.RUN, stem, tenant, project, date=date)
+        case ["models", model, file] if stem := _stem(file):
+            return Identity(Kind.MODEL_VERSION, model, tenant, project, version=stem)
+        case ["deployments", file] if file.endswith(_ROLLOUT_SUFFIX):
+            return Identity(Kind.ROLLOUT, file.removesuffix(_ROLLOUT_SUFFIX), tenant, project)
+        case ["deployments", file] if stem := _stem(file):
+            return Identity(Kind.MODEL_DEPLOYMENT, stem, tenant, project)
+    return None
+
+
+def _stem(file: str) -> str:
+    return file.removesuffix(_SUFFIX) if file.endswith(_SUFFIX) else ""
+
+
+def _path(identity: Identity) -> str:
+    name, inside = identity.name, f"tenants/{identity.tenant}/projects/{identity.project}"
+    match identity.kind:
+        case Kind.PLATFORM:
+            return "platform/platform.yaml"
+        case Kind.CLUSTER:
+            return f"platform/clusters/{name}.yaml"
+        case Kind.TEMPLATE:
+            return f"templates/{name}/{identity.version}/template.yaml"
+        case Kind.TENANT:
+            return f"tenants/{name}/tenant.yaml"
+        case Kind.PROJECT:
+            return f"tenants/{identity.tenant}/projects/{name}/project.yaml"
+        case Kind.RUN:
+            return f"{inside}/runs/{identity.date}/{name}.yaml"
+        case Kind.MODEL_VERSION:
+            return f"{inside}/models/{name}/{identity.version}.yaml"
+        case Kind.MODEL_DEPLOYMENT:
+            return f"{inside}/deployments/{name}.yaml"
+        case Kind.ROLLOUT:
+            return f"{inside}/deployments/{name}{_ROLLOUT_SUFFIX}"
+
+
+_NAMED_LIKE = {
+    Kind.CLUSTER: "cluster",
+    Kind.TENANT: "tenant",
+    Kind.PROJECT: "project",
+    Kind.TEMPLATE: "template",
+    Kind.RUN: "run",
+    Kind.MODEL_VERSION: "model",
+    Kind.MODEL_DEPLOYMENT: "deployment",
+    Kind.ROLLOUT: "deployment",
+}
+_IN_PROJECT = frozenset({Kind.RUN, Kind.MODEL_VERSION, Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT})
+
+
+def _names(identity: Identity) -> list[tuple[str, str]]:
+    """List every name in the path with its sort."""
+    names = [(_NAMED_LIKE[identity.kind], identity.name)] if identity.kind in _NAMED_LIKE else []
+    if identity.kind in _IN_PROJECT or identity.kind is Kind.PROJECT:
+        names.append(("tenant", identity.tenant))
+    if identity.kind in _IN_PROJECT:
+        names.append(("project", identity.project))
+    if identity.kind is Kind.TEMPLATE:
+        names.append(("template version", identity.version))
+    if identity.kind is Kind.MODEL_VERSION:
+        names.append(("model version", identity.version))
+    return names

@@ -1,0 +1,79 @@
+"""ModelDeployment: which versions of a model a tenant wants served, and how traffic moves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from intents.kinds.base import Count, Digest, Duration, ModelRef, Part, Quantity, Spec, VersionName, refuse
+
+
+class Runtime(StrEnum):
+    """The model server."""
+
+    TRITON = "triton"
+
+
+class Replicas(Part):
+    """How many copies of a version may run."""
+
+    min: Count = 1
+    max: Count = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise refuse("out-of-range", f"max ({self.max}) is less than min ({self.min})", "raise max")
+        return self
+
+
+class Resources(Part):
+    """What one replica may use."""
+
+    cpus: Quantity = "1"
+    memory: Quantity = "1Gi"
+
+
+class Version(Part):
+    """One version of a model under the name it is served by."""
+
+    name: VersionName
+    model: ModelRef
+    digest: Digest
+    """The digest of that model version, repeated so that a person sees what is deployed."""
+    replicas: Replicas = Field(default_factory=Replicas)
+    resources: Resources = Field(default_factory=Resources)
+
+    @property
+    def model_name(self) -> str:
+        """The model without its version."""
+        return self.model.partition("@")[0]
+
+
+class Replace(Part):
+    """Bring up the new version, move all traffic, end the old one."""
+
+
+class Traffic(Part):
+    """How traffic moves; exactly one strategy."""
+
+    replace: Replace
+
+
+class Endpoint(Part):
+    """How the deployment is reached."""
+
+    timeout: Duration = "30s"
+
+
+class ModelDeploymentSpec(Spec):
+    """The target; the Rollout says what is served now."""
+
+    MUTABLE: ClassVar = frozenset({"runtime", "versions", "traffic", "endpoint"})
+
+    runtime: Runtime
+    versions: Annotated[tuple[Version, ...], Field(min_length=1)]
+    traffic: Traffic
+    endpoint: Endpoint = Field(default_factory=Endpoint)

@@ -1,0 +1,42 @@
+"""Why an intent is refused: one Problem a reason, with its place and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An error refuses the change; a warning only tells."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason an intent is refused. `line` and `column` count from 1; 0 where there is no place."""
+
+    code: str
+    """A key of `intents.catalogue.CATALOGUE`."""
+    path: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+    field: str = ""
+    """Dotted path in the document, such as `spec.versions.0.model`."""
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.path}:{self.line}:{self.column}: {self.code}: {self.message}{hint}"
+
+
+class InvalidIntent(Exception):  # noqa: N818 - named by what happens next, not by what went wrong
+    """Refused: a person must change the intent. Holds every problem found, not the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,174 @@
+"""From bytes to a Document, or to every problem the document has by itself."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from intents.catalogue import CATALOGUE
+from intents.composing import Composed, Location, compose
+from intents.documents import Document, dotted
+from intents.identity import Identity, identify, misplaced
+from intents.kinds import SPECS, Envelope, Kind, Spec
+from intents.problems import InvalidIntent, Problem
+
+__all__ = ["ENVELOPES", "Document", "read"]
+
+ENVELOPES: dict[Kind, type[Envelope[Any]]] = {kind: Envelope[spec] for kind, spec in SPECS.items()}  # type: ignore[valid-type]
+
+
+def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
+    """Read the intent at `path`. Raises InvalidIntent with every problem of the document."""
+    identity = identify(path)
+    if identity is None:
+        raise InvalidIntent([misplaced(path) or Problem("misplaced-file", path, 0, 0, "no intent lies at this path")])
+    composed = compose(body)
+    envelope, problems = _validate(identity, path, composed)
+    if problems or envelope is None:
+        raise InvalidIntent(sorted(problems, key=lambda each: (each.line, each.column)))
+    return Document(
+        path,
+        identity,
+        envelope.spec,
+        blob,
+        body,
+        MappingProxyType(envelope.metadata.labels),
+        MappingProxyType(envelope.metadata.annotations),
+    )
+
+
+def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelope[Any] | None, list[Problem]]:
+    problems = [
+        Problem(found.code, path, *found.place, found.message, found.hint, field=dotted(found.location))
+        for found in composed.findings
+    ]
+    if composed.value is None:
+        return None, problems or [Problem("empty-document", path, 1, 1, "the document is empty")]
+    model = ENVELOPES[identity.kind]
+    try:
+        envelope = model.model_validate(composed.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        seen = {found.location for found in composed.findings}
+        details = error.errors(include_url=False)
+        problems += [_problem(model, path, composed, each) for each in details if each["loc"] not in seen]
+        return None, problems
+    if envelope.kind is not identity.kind:
+        problems.append(_wrong_kind(identity, path, composed, envelope.kind))
+    return envelope, problems
+
+
+def _wrong_kind(identity: Identity, path: str, composed: Composed, found: Kind) -> Problem:
+    message = f"a {found} cannot lie here: this is the path of a {identity.kind}"
+    place = composed.place(("kind",))
+    return Problem("kind-mismatch", path, *place, message, f"kind: {identity.kind}", field="kind")
+
+
+# pydantic's error types: https://docs.pydantic.dev/latest/errors/validation_errors/
+_WANTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "uuid_type": "a UUID",
+}
+_RANGES = frozenset(
+    {"greater_than_equal", "less_than_equal", "too_short", "too_long", "string_too_short", "string_too_long"}
+)
+
+
+def _problem(model: type[BaseModel], path: str, composed: Composed, error: ErrorDetails) -> Problem:
+    location: Location = error["loc"]
+    code, message, hint = _explain(model, error)
+    line, column = composed.place(location, key=code == "unknown-field")
+    return Problem(code, path, line, column, message, hint, field=dotted(location))
+
+
+def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str]:
+    """Return code, message and hint for one of pydantic's errors."""
+    kind, name, context = error["type"], str(error["loc"][-1]) if error["loc"] else "", error.get("ctx", {})
+    if kind in CATALOGUE:
+        return kind, str(context["message"]), str(context["hint"])
+    if kind == "extra_forbidden":
+        return "unknown-field", f"`{name}` is no field here", _nearest(name, _fields(model, error["loc"][:-1]))
+    if kind == "missing":
+        return "missing-field", f"`{name}` is missing", ""
+    if kind in _WANTED:
+        return "wrong-type", f"`{name}` must be {_WANTED[kind]}, not {_found(error['input'])}", ""
+    if kind in {"enum", "literal_error"}:
+        return "invalid-value", _not_one_of(name, error), _choice(error)
+    if kind in _RANGES:
+        return "out-of-range", f"`{name}`: {_lower(error['msg'])}", ""
+    return "invalid-value", f"`{name}`: {_lower(error['msg'])}", ""
+
+
+def _not_one_of(name: str, error: ErrorDetails) -> str:
+    return f"`{name}` cannot be {_found(error['input'])}: {error['ctx']['expected']}"
+
+
+def _choice(error: ErrorDetails) -> str:
+    expected = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+    return _did_you_mean(str(error["input"]), expected)
+
+
+def _found(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f'the text "{value if len(value) <= 40 else value[:37] + "..."}"'  # noqa: PLR2004 - fits a line
+        case list():
+            return "a list"
+    return "a mapping"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return _did_you_mean(name, known) or (f"fields here: {', '.join(known)}" if known else "nothing can be set here")
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    lowered = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), lowered, n=1)
+    return f"did you mean `{lowered[close[0]]}`?" if close else ""
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the names a mapping at `location` may hold."""
+    for part in location:
+        inner = _model_at(model, part)
+        if inner is None:
+            return []
+        model = inner
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], part: str | int) -> type[BaseModel] | None:
+    if isinstance(part, int):
+        return model
+    for name, info in model.model_fields.items():
+        if part == (info.alias or name):
+            return _first_model(info.annotation)
+    return None
+
+
+def _first_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_first_model(argument) for argument in get_args(annotation))
+    return next((model for model in found if model), None)
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
