@@ -15,7 +15,7 @@ Manifest = Mapping[str, Any]
 def server_specs(manifests: Iterable[Manifest]) -> tuple[ServerSpec, ...]:
     """Return the servers that the InferenceServices among `manifests` ask for, by namespace and name."""
     services = (each for each in manifests if each["kind"] == "InferenceService")
-    return tuple(sorted(map(_server_spec, services), key=lambda spec: (spec.namespace, spec.name)))
+    return tuple(sorted(map(server_spec, services), key=lambda spec: (spec.namespace, spec.name)))
 
 
 def edge_routes(manifests: Iterable[Manifest], addresses: Mapping[str, str]) -> tuple[EdgeRoute, ...]:
@@ -34,7 +34,8 @@ def edge_routes(manifests: Iterable[Manifest], addresses: Mapping[str, str]) -> 
     )
 
 
-def _server_spec(service: Manifest) -> ServerSpec:
+def server_spec(service: Manifest) -> ServerSpec:
+    """Return the server that one InferenceService asks for."""
     metadata = service["metadata"]
     return ServerSpec(
         namespace=metadata["namespace"],

@@ -1,0 +1,195 @@
+"""What to do about servers and routes on one machine: rendered manifests and observations in, actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from intents.documents import of_spec
+from intents.kinds import Kind, TenantSpec
+from intents.tree import Tree
+from reconciler.planning.manifests import Manifest, server_spec
+from reconciler.planning.observations import (
+    EdgeConfig,
+    EdgeRoute,
+    EdgeTenant,
+    ServerObservation,
+    ServerSpec,
+    ServerState,
+)
+from renderers import marks
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begin to serve a version."""
+
+    spec: ServerSpec
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Route by this configuration."""
+
+    config: EdgeConfig
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End a server that nothing is routed to any more."""
+
+    key: str
+
+
+ServingAction = Start | Publish | Stop
+
+
+def plan_serving(
+    wanted: Collection[ServerSpec], config: EdgeConfig, published: EdgeConfig | None, seen: Sequence[ServerObservation]
+) -> tuple[ServingAction, ...]:
+    """Return every action from what is there to what is wanted, in the order to take them.
+
+    Starting comes first and stopping last, each side of the one replacement of routes, so that no
+    route ever names a server that is already gone. A server found dead is not among `seen`.
+    """
+    alive = {server.key for server in seen}
+    keep = {spec.key for spec in wanted}
+    starts = tuple(Start(spec) for spec in wanted if spec.key not in alive)
+    publishes = (Publish(config),) if config != published else ()
+    stops = tuple(Stop(key) for key in sorted(alive - keep))
+    return starts + publishes + stops
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """One live version of a deployment as the cluster serves it."""
+
+    name: str
+    model: str
+    digest: str
+    weight: int
+    state: ServerState
+    reason: str = ""
+    address: str = ""
+    active_requests: int = 0
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one cluster serves of a deployment, and the documents it was rendered from."""
+
+    tenant: str
+    project: str
+    deployment: str
+    intent_blob: str
+    rollout_blob: str
+    versions: tuple[ServedVersion, ...]
+    routed: bool
+    """The edge routes by exactly these weights."""
+
+    def version(self, name: str) -> ServedVersion | None:
+        """Return the live version of that name."""
+        return next((version for version in self.versions if version.name == name), None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every version that takes traffic answers, and the traffic goes there."""
+        taking = [version for version in self.versions if version.weight > 0]
+        return self.routed and bool(taking) and all(item.state is ServerState.READY for item in taking)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not ready, for a person; empty where there is nothing to say."""
+        reasons = (f"{item.name}: {item.reason or item.state.value}" for item in self.versions if item.state is not ServerState.READY)
+        return "; ".join(reasons)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One fact about an intent, with the blob it was observed for."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+    observed_blob: str
+
+
+def conditions_of(served: Served) -> tuple[Condition, ...]:
+    """Return Applied and Ready as they follow from what is served."""
+    applied = Condition(
+        "Applied",
+        served.routed,
+        "Routed" if served.routed else "Pending",
+        "" if served.routed else "the edge does not route by this rollout yet",
+        served.intent_blob,
+    )
+    failed = any(item.state is ServerState.FAILED for item in served.versions)
+    reason = "Serving" if served.ready else "Failed" if failed else "Starting"
+    ready = Condition("Ready", served.ready, reason, served.trouble, served.intent_blob)
+    return applied, ready
+
+
+def edge_config(tree: Tree, routes: Sequence[EdgeRoute]) -> EdgeConfig:
+    """Return everything the edge of one machine serves: the tenants' hosts and the deployments' routes."""
+    base = tree.platform.base_domain
+    tenants = (of_spec(document, TenantSpec) for document in tree.of_kind(Kind.TENANT).values())
+    hosts = (
+        EdgeTenant(each.identity.name, each.spec.default_project, tuple(f"{label}.{base}" for label in each.spec.hostnames))
+        for each in tenants
+        if each is not None
+    )
+    return EdgeConfig(base, tuple(sorted(hosts, key=lambda each: each.tenant)), tuple(routes))
+
+
+def served_of(manifests: Sequence[Manifest], seen: Mapping[str, ServerObservation], routed: Collection[str]) -> tuple[Served, ...]:
+    """Return what is served of each rendered deployment.
+
+    `seen` is by server key; `routed` holds the keys of the servers that the edge knows by now.
+    """
+    services = {(each["metadata"]["namespace"], f"{each['metadata']['name']}-predictor"): each for each in manifests if each["kind"] == "InferenceService"}
+    routes = (each for each in manifests if each["kind"] == "HTTPRoute")
+    return tuple(_served(route, services, seen, routed) for route in routes)
+
+
+def _served(
+    route: Manifest,
+    services: Mapping[tuple[str, str], Manifest],
+    seen: Mapping[str, ServerObservation],
+    routed: Collection[str],
+) -> Served:
+    metadata = route["metadata"]
+    references = route["spec"]["rules"][0]["backendRefs"]
+    rendered = [(services[metadata["namespace"], each["name"]], each["weight"]) for each in references]
+    versions = tuple(_served_version(service, weight, seen) for service, weight in rendered)
+    taking = [server_spec(service).key for service, weight in rendered if weight > 0]
+    return Served(
+        tenant=metadata["labels"][marks.TENANT],
+        project=metadata["labels"][marks.PROJECT],
+        deployment=metadata["labels"][marks.DEPLOYMENT],
+        intent_blob=metadata["annotations"][marks.INTENT_BLOB],
+        rollout_blob=metadata["annotations"][marks.ROLLOUT_BLOB],
+        versions=versions,
+        routed=all(key in routed for key in taking),
+    )
+
+
+def _served_version(service: Manifest, weight: int, seen: Mapping[str, ServerObservation]) -> ServedVersion:
+    server = seen.get(server_spec(service).key)
+    annotations = service["metadata"]["annotations"]
+    return ServedVersion(
+        name=service["metadata"]["labels"][marks.VERSION],
+        model=annotations[marks.MODEL_VERSION],
+        digest=annotations[marks.MODEL_DIGEST],
+        weight=weight,
+        state=server.state if server else ServerState.STARTING,
+        reason=server.reason if server else "",
+        address=server.address if server else "",
+        # Of a version that takes traffic the number means nothing for the rollout, and changes all the time.
+        active_requests=server.active_requests if server and weight == 0 else 0,
+    )
+
+
+def addresses_of(seen: Iterable[ServerObservation]) -> Mapping[str, str]:
+    """Return the address of every server that has one, by its key."""
+    return {server.key: server.address for server in seen if server.address}

@@ -1,0 +1,188 @@
+"""What the writer decides: which waiting requests become commits on top of a tree, and which are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NewType, Self
+from uuid import UUID
+
+from intents.authority import Principal, forbidden
+from intents.checks import check
+from intents.documents import Document
+from intents.identity import identify, misplaced
+from intents.kinds import Spec
+from intents.problems import InvalidIntent, Problem, Severity
+from intents.reading import read
+from intents.tree import Tree
+from intents.writing import blob_id
+
+RequestId = NewType("RequestId", UUID)
+CommitId = NewType("CommitId", str)
+
+ABSENT = "absent"
+ANY = "any"
+
+
+class WriteAction(StrEnum):
+    """What a write does to its path."""
+
+    PUT = "put"
+    REMOVE = "remove"
+    ALLOCATE = "allocate"
+    """The path is a folder of versions: the writer picks the file's name, `<highest number + 1>.yaml`."""
+    GUARD = "guard"
+    """Nothing is written: the request only stands or falls with what the path is expected to hold."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One path of a request."""
+
+    path: str
+    action: WriteAction
+    content: bytes = b""
+    expects: str = ANY
+    """What must stand at the path at the writer's turn: a blob id, ABSENT or ANY."""
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, str]) -> Self:
+        """Read a write from its JSON form in a request's row."""
+        return cls(row["path"], WriteAction(row["action"]), row["content"].encode(), row["expects"])
+
+    def to_json(self) -> dict[str, str]:
+        """Return the form kept in a request's row; intents are UTF-8 by definition."""
+        return {"path": self.path, "action": self.action.value, "content": self.content.decode(), "expects": self.expects}
+
+
+@dataclass(frozen=True)
+class WriteRequest:
+    """One durable request: every write of it, in one commit, or none."""
+
+    id: RequestId
+    tenant: str
+    project: str
+    subject: str
+    """First line of the commit message."""
+    principal: Principal
+    writes: tuple[Write, ...]
+    email: str = ""
+    on_behalf_of: str = ""
+    cause: str = ""
+    """What led a worker to ask: an event, a request or a commit, named."""
+    body: str = ""
+    """Evidence for the commit message, free text."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that becomes a commit: its writes with every path decided."""
+
+    request: WriteRequest
+    files: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A request that changes nothing, and every reason why."""
+
+    request: WriteRequest
+    problems: tuple[Problem, ...]
+    conflict: bool = False
+    """The refusal is an `expects` that no longer holds: reading again and deciding anew may succeed."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decisions in the order of the requests, and the tree they lead to."""
+
+    tree: Tree
+    decisions: tuple[Accepted | Refused, ...] = field(default=())
+
+    @property
+    def accepted(self) -> tuple[Accepted, ...]:
+        """The requests that become commits, in order."""
+        return tuple(item for item in self.decisions if isinstance(item, Accepted))
+
+
+Decision = Accepted | Refused
+Decide = Callable[[Tree, WriteRequest], tuple[Tree, Decision]]
+
+
+def decide_batch(tree: Tree, requests: Iterable[WriteRequest], decide: Decide | None = None) -> Batch:
+    """Decide each request against the tree as left by the ones before it; a bad one is refused alone."""
+    decide_one = decide or decide_request
+    decisions: list[Decision] = []
+    for request in requests:
+        tree, decision = decide_one(tree, request)
+        decisions.append(decision)
+    return Batch(tree, tuple(decisions))
+
+
+def decide_request(tree: Tree, request: WriteRequest) -> tuple[Tree, Decision]:
+    """Return the tree after the request and the decision; the tree is unchanged by a refused one."""
+    placed = tuple(_place(tree, write) for write in request.writes)
+    conflicts = tuple(problem for write in placed if (problem := _unexpected(tree, write)))
+    if conflicts:
+        return tree, Refused(request, conflicts, conflict=True)
+    writes = [write for write in placed if write.action is not WriteAction.GUARD]
+    try:
+        after = _apply(tree, request.principal, writes)
+    except InvalidIntent as refused:
+        return tree, Refused(request, refused.problems)
+    return after, Accepted(request, {write.path: _content(write) for write in writes})
+
+
+def _place(tree: Tree, write: Write) -> Write:
+    """Give a write that asks for allocation its path: the highest number in the folder plus one."""
+    if write.action is not WriteAction.ALLOCATE:
+        return write
+    first = f"{write.path}/1.yaml"
+    identity = identify(first)
+    known = () if identity is None else tree.named(identity).values()
+    number = max((int(document.identity.version) for document in known), default=0) + 1
+    return replace(write, path=f"{write.path}/{number}.yaml", action=WriteAction.PUT, expects=ABSENT)
+
+
+def _content(write: Write) -> bytes | None:
+    return None if write.action is WriteAction.REMOVE else write.content
+
+
+def _unexpected(tree: Tree, write: Write) -> Problem | None:
+    here = tree.get(write.path)
+    found = ABSENT if here is None else here.blob
+    if write.expects in {ANY, found}:
+        return None
+    message = f"expected {write.expects} at this path, found {found}"
+    return Problem("conflict", write.path, 0, 0, message, "read it again and decide on what is there now")
+
+
+def _apply(tree: Tree, principal: Principal, writes: Sequence[Write]) -> Tree:
+    """Return `tree` with the writes in it, or raise InvalidIntent with every problem they cause."""
+    problems: list[Problem] = []
+    changes: dict[str, Document[Spec] | None] = {}
+    removed = {write.path for write in writes if write.action is WriteAction.REMOVE}
+    for write in writes:
+        try:
+            changes[write.path] = _document(tree, principal, write, removed)
+        except InvalidIntent as refused:
+            problems.extend(refused.problems)
+    if problems:
+        raise InvalidIntent(problems)
+    after = tree.advance(changes)
+    if refusals := refusing(check(tree, after, changes.keys())):
+        raise InvalidIntent(refusals)
+    return after
+
+
+def _document(tree: Tree, principal: Principal, write: Write, removed: Collection[str]) -> Document[Spec] | None:
+    if problem := misplaced(write.path) or forbidden(tree, principal, write.path, removed):
+        raise InvalidIntent([problem])
+    content = _content(write)
+    return None if content is None else read(write.path, content, blob_id(content))
+
+
+def refusing(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems that refuse a change; warnings do not."""
+    return tuple(problem for problem in problems if problem.severity is Severity.ERROR)

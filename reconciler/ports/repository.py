@@ -1,0 +1,101 @@
+"""Port: one git repository that holds intents or rendered manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+MAIN = "refs/heads/main"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who wrote or committed."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class NewCommit:
+    """A commit to make: `files` maps paths to new bytes, or None to remove the path."""
+
+    author: Signature
+    committer: Signature
+    at: datetime
+    message: str
+    files: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that differs between two commits; `blob` is None where it was removed."""
+
+    path: str
+    blob: str | None
+
+
+@dataclass(frozen=True)
+class CommitInfo:
+    """One commit as it stands."""
+
+    id: str
+    parent: str | None
+    at: datetime
+    author: Signature
+    subject: str
+    trailers: Mapping[str, tuple[str, ...]]
+
+
+class Repository(Protocol):
+    """A bare repository. All calls block; whoever is in an event loop calls them in a thread.
+
+    `append` makes commits durable without moving any branch; `move` is the compare-and-swap that
+    makes them history. Between the two nothing is visible.
+    """
+
+    def head(self, ref: str = MAIN) -> str | None:
+        """Return the commit `ref` names, or None where there is no such ref."""
+        ...
+
+    def files(self, commit: str) -> Iterator[Change]:
+        """Yield every path of a commit."""
+        ...
+
+    def changes(self, old: str | None, new: str) -> Sequence[Change]:
+        """Return every path that differs, in time proportional to what differs."""
+        ...
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob; raises KeyError where there is none."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Return the bytes at a path of a commit, or None."""
+        ...
+
+    def info(self, commit: str) -> CommitInfo:
+        """Return one commit."""
+        ...
+
+    def between(self, old: str | None, new: str) -> Sequence[CommitInfo]:
+        """Return the first-parent commits after `old` up to `new`, oldest first.
+
+        Raises Stalled with `history-rewritten` when `old` is not among the ancestors of `new`.
+        """
+        ...
+
+    def append(self, name: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
+        """Write a chain of commits on `base` in one durable pack; `name` keeps writers' staging apart."""
+        ...
+
+    def move(self, ref: str, old: str | None, new: str) -> None:
+        """Move `ref` from `old` to `new`, durably; raises Conflict when it is not at `old`."""
+        ...
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Hold the file lock `name` of this repository; raises Conflict when another process holds it."""
+        ...

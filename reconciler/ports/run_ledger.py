@@ -1,0 +1,63 @@
+"""Port: the ledger of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.planning.events import Fact
+from reconciler.planning.observations import RunObservation
+from reconciler.planning.runs import Registration, RunRow, RunState
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is recorded of one turn of a run, in one transaction with its events."""
+
+    state: RunState
+    due_in: float
+    """Seconds until the run is looked at again."""
+    reason: str = ""
+    model: str = ""
+    """`<model>@<version>` once registered."""
+    seen: RunObservation | None = None
+    facts: tuple[Fact, ...] = ()
+
+
+class RunLedger(Protocol):
+    """One row a run uid and attempt; everything that was decided about it and seen of it.
+
+    A leased run is worked on by one orchestrator; the lease outlives the transaction, so that an
+    orchestrator that dies gives the run back when it ends. `record` with an old fence raises Conflict.
+    """
+
+    async def cursor(self) -> str | None:
+        """Return the newest commit of main whose runs are in the ledger."""
+        ...
+
+    async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
+        """In one transaction: new rows with `run.created`, edits (cancel) to known ones, removals by path, the cursor."""
+        ...
+
+    def lease_due(self) -> AbstractAsyncContextManager[RunRow | None]:
+        """Lease one run that is due and that nobody holds; None where there is none."""
+        ...
+
+    async def claim(self, run: RunRow, limit: int) -> bool:
+        """Write ahead `submitting`, unless `limit` runs of the project are under way; return whether it was done."""
+        ...
+
+    async def record(self, run: RunRow, step: Step) -> None:
+        """Note a step of a leased run; raises Conflict when the lease went to another."""
+        ...
+
+    async def registration(self, run: RunRow) -> Registration:
+        """Return what became of the request for the run's ModelVersion."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next run is due, or None where no run is under way."""
+        ...

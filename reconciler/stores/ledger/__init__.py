@@ -1,0 +1,1 @@
+"""The ledger: Postgres. Statements live in sql/, the schema in migrations/."""

@@ -1,0 +1,168 @@
+"""The queue of write requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from intents.authority import Principal
+from intents.problems import Problem, Severity
+from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
+from reconciler.ports.errors import Conflict
+from reconciler.ports.requests import Closing, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.stores.ledger.database import Connection, Database, statements
+from reconciler.stores.ledger.events import add_facts
+
+SQL = statements("requests")
+
+
+class LedgerQueue:
+    """The WriterQueue port; the API's role sees its tenant's requests only."""
+
+    def __init__(self, database: Database, tenant: str | None = None) -> None:
+        """Use `database`; with `tenant`, see and put requests of that tenant alone."""
+        self._database = database
+        self._tenant = tenant
+
+    async def put(self, request: WriteRequest) -> None:
+        """Make the request durable; putting the same id again changes nothing."""
+        async with self._database.transaction(self._tenant) as connection:
+            await connection.execute(SQL["put"], _to_row(request))
+            await connection.execute(SQL["notify_writer"])
+
+    async def status(self, request: UUID) -> RequestStatus | None:
+        """Return what became of a request, or None for an id that was never put."""
+        async with self._database.transaction(self._tenant) as connection:
+            row = await (await connection.execute(SQL["status"], {"id": request})).fetchone()
+        return None if row is None else _status_from_row(row)
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[WriterLock]:
+        """Hold the queue's writer lock on a connection of its own; raises Conflict when another holds it."""
+        connection = await self._database.dedicated()
+        try:
+            row = await (await connection.execute(SQL["try_writer_lock"])).fetchone()
+            if row is None or not row["held"]:
+                raise Conflict("another writer holds the queue's lock")
+            yield AdvisoryLock(connection)
+        finally:
+            await connection.close()
+
+    async def waiting(self, limit: int) -> Sequence[WriteRequest]:
+        """Return the oldest waiting requests."""
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(SQL["waiting"], {"limit": limit})).fetchall()
+        return [_from_row(row) for row in rows]
+
+    async def cursor(self) -> str | None:
+        """Return the newest commit whose closing transaction is done."""
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(SQL["cursor"], {"name": "head"})).fetchone()
+        return None if row is None else str(row["commit"])
+
+    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
+        """In one transaction: answers, projection, events, and the cursor at `head`."""
+        async with self._database.transaction() as connection:
+            for closing in closings:
+                await _close_commit(connection, closing)
+            for refusal in refused:
+                await connection.execute(SQL["refused"], _refusal_row(refusal))
+            if head is not None:
+                await connection.execute(SQL["set_cursor"], {"name": "head", "commit": head})
+                await connection.execute(SQL["notify_head"], {"commit": head})
+            await connection.execute(SQL["notify_answers"], {"ids": ""})
+
+    async def crashed(self, request: UUID, reason: str) -> None:
+        """Count a crash of this request's check; the third parks it with the reason."""
+        problem = Problem(
+            code="check-crashed", path="", line=0, column=0, message=reason, hint="report it with the request's id"
+        )
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["crashed"], {"id": request, "problems": Jsonb([asdict(problem)])})
+
+    def arrivals(self) -> AsyncIterator[str]:
+        """Yield whenever a request was put."""
+        return self._database.listen("ordain_requests")
+
+
+class AdvisoryLock:
+    """The writer's lock: it falls with its connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Stand for the lock that `connection` holds."""
+        self._connection = connection
+
+    async def verify(self) -> None:
+        """Raise Conflict when the lock was lost, with its connection, since it was taken."""
+        try:
+            await self._connection.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            raise Conflict("the writer's lock fell with its connection") from error
+
+
+async def _close_commit(connection: Connection, closing: Closing) -> None:
+    if closing.request is not None:
+        answer = {"id": closing.request, "commit": closing.commit, "paths": Jsonb(list(closing.paths))}
+        await connection.execute(SQL["committed"], answer)
+    for projected in closing.projected:
+        await _project(connection, closing, projected)
+    await add_facts(connection, closing.facts)
+
+
+async def _project(connection: Connection, closing: Closing, projected: Projected) -> None:
+    row = {**asdict(projected), "commit": closing.commit, "author": closing.author, "at": closing.at}
+    await connection.execute(SQL["unproject" if projected.blob is None else "project"], row)
+
+
+def _to_row(request: WriteRequest) -> dict[str, object]:
+    principal = {"user": request.principal.user, "groups": sorted(request.principal.groups)}
+    return {
+        "id": request.id,
+        "tenant": request.tenant,
+        "project": request.project,
+        "subject": request.subject,
+        "principal": Jsonb(principal),
+        "email": request.email,
+        "on_behalf_of": request.on_behalf_of,
+        "cause": request.cause,
+        "body": request.body,
+        "writes": Jsonb([write.to_json() for write in request.writes]),
+    }
+
+
+def _from_row(row: DictRow) -> WriteRequest:
+    principal = Principal(user=row["principal"]["user"], groups=frozenset(row["principal"]["groups"]))
+    return WriteRequest(
+        id=RequestId(row["id"]),
+        tenant=row["tenant"],
+        project=row["project"],
+        subject=row["subject"],
+        principal=principal,
+        writes=tuple(Write.from_json(write) for write in row["writes"]),
+        email=row["email"],
+        on_behalf_of=row["on_behalf_of"],
+        cause=row["cause"],
+        body=row["body"],
+    )
+
+
+def _refusal_row(refusal: Refused) -> dict[str, object]:
+    problems = Jsonb([asdict(problem) for problem in refusal.problems])
+    return {"id": refusal.request.id, "problems": problems, "conflict": refusal.conflict}
+
+
+def _status_from_row(row: DictRow) -> RequestStatus:
+    return RequestStatus(
+        id=RequestId(row["id"]),
+        state=RequestState(row["state"]),
+        commit=row["commit"],
+        paths=tuple(row["paths"]),
+        problems=tuple(Problem(**{**problem, "severity": Severity(problem["severity"])}) for problem in row["problems"]),
+        conflict=row["conflict"],
+    )

@@ -1,0 +1,180 @@
+"""The ledger of runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from reconciler.planning.events import Fact
+from reconciler.planning.observations import OutputArtifact, TaskObservation
+from reconciler.planning.runs import Registration, RegistrationState, RunRow, RunState, RunUid
+from reconciler.ports.errors import Conflict
+from reconciler.ports.requests import RequestState
+from reconciler.ports.run_ledger import Step
+from reconciler.stores.ledger.database import Connection, Database, statements
+from reconciler.stores.ledger.events import add_facts
+from reconciler.stores.ledger.requests import SQL as CURSOR_SQL
+from reconciler.stores.ledger.requests import LedgerQueue
+
+SQL = statements("runs")
+
+LEASE_SECONDS = 10.0
+"""Longer than any one step of a run; a killed orchestrator's run is taken up again after this."""
+
+
+class LedgerRuns:
+    """The RunLedger port."""
+
+    def __init__(self, database: Database) -> None:
+        """Use the workers' connections."""
+        self._database = database
+        self._requests = LedgerQueue(database)
+
+    async def cursor(self) -> str | None:
+        """Return the newest commit of main whose runs are in the ledger."""
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(CURSOR_SQL["cursor"], {"name": "runs"})).fetchone()
+        return None if row is None else str(row["commit"])
+
+    async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
+        """In one transaction: new rows with `run.created`, edits to known ones, removals by path, the cursor."""
+        async with self._database.transaction() as connection:
+            for run in runs:
+                await _admit_one(connection, run)
+            for path in [*removed, *(run.path for run in runs if run.cancelled)]:
+                await connection.execute(SQL["cancel"], {"path": path})
+            await connection.execute(CURSOR_SQL["set_cursor"], {"name": "runs", "commit": commit})
+
+    @asynccontextmanager
+    async def lease_due(self) -> AsyncIterator[RunRow | None]:
+        """Lease one run that is due and that nobody holds; None where there is none."""
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(SQL["lease_due"], {"seconds": LEASE_SECONDS})).fetchone()
+        if row is None:
+            yield None
+            return
+        run = run_from_row(row)
+        try:
+            yield run
+        finally:
+            await self._release(run)
+
+    async def claim(self, run: RunRow, limit: int) -> bool:
+        """Write ahead `submitting`, unless `limit` runs of the project are under way; return whether it was done."""
+        project = {"tenant": run.tenant, "project": run.project}
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["lock_project"], project)
+            row = await (await connection.execute(SQL["under_way"], project)).fetchone()
+            if row is not None and row["count"] >= limit:
+                return False
+            done = await connection.execute(SQL["claim"], _key(run))
+            return done.rowcount == 1
+
+    async def record(self, run: RunRow, step: Step) -> None:
+        """Note a step of a leased run; raises Conflict when the lease went to another."""
+        outputs = None if step.seen is None else Jsonb([asdict(item) for item in step.seen.outputs])
+        row = {
+            **_key(run),
+            "state": step.state.value,
+            "reason": step.reason,
+            "model": step.model,
+            "outputs": outputs,
+            "due_in": step.due_in,
+        }
+        async with self._database.transaction() as connection:
+            done = await connection.execute(SQL["record"], row)
+            if done.rowcount != 1:
+                raise Conflict(f"run {run.uid}: the lease went to another orchestrator")
+            for task in step.seen.tasks if step.seen else ():
+                await connection.execute(SQL["put_task"], _task_row(run, task))
+            await add_facts(connection, step.facts)
+
+    async def registration(self, run: RunRow) -> Registration:
+        """Return what became of the request for the run's ModelVersion."""
+        status = await self._requests.status(run.registration_id)
+        if status is None:
+            return Registration(RegistrationState.UNASKED)
+        match status.state:
+            case RequestState.WAITING:
+                return Registration(RegistrationState.WAITING)
+            case RequestState.COMMITTED:
+                return Registration(RegistrationState.COMMITTED, status.commit, status.paths[0])
+            case RequestState.REFUSED | RequestState.PARKED:
+                reason = "; ".join(f"{item.code}: {item.message}" for item in status.problems)
+                return Registration(RegistrationState.REFUSED, reason=reason)
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next run is due, or None where no run is under way."""
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(SQL["next_due"])).fetchone()
+        return None if row is None else row["due"]
+
+    async def _release(self, run: RunRow) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["release"], _key(run))
+
+
+def _key(run: RunRow) -> dict[str, Any]:
+    return {"uid": run.uid, "attempt": run.attempt, "fence": run.fence}
+
+
+async def _admit_one(connection: Connection, run: RunRow) -> None:
+    row = {
+        **_key(run),
+        "tenant": run.tenant,
+        "project": run.project,
+        "name": run.name,
+        "path": run.path,
+        "commit": run.commit,
+        "template": run.template,
+        "parameters": Jsonb(dict(run.parameters)),
+        "register_model": run.register_model,
+        "register_output": run.register_output,
+        "cancelled": run.cancelled,
+        "run_id": run.run_id,
+    }
+    added = await connection.execute(SQL["admit"], row)
+    if added.rowcount == 1:
+        data = {"uid": str(run.uid), "attempt": run.attempt, "template": run.template, "path": run.path}
+        await add_facts(connection, [Fact(run.tenant, run.project, "run", "created", run.name, run.commit, data)])
+
+
+def run_from_row(row: DictRow) -> RunRow:
+    """Read a run."""
+    return RunRow(
+        uid=RunUid(row["uid"]),
+        attempt=row["attempt"],
+        tenant=row["tenant"],
+        project=row["project"],
+        name=row["name"],
+        path=row["path"],
+        commit=row["commit"],
+        template=row["template"],
+        parameters=row["parameters"],
+        register_model=row["register_model"],
+        register_output=row["register_output"],
+        cancelled=row["cancelled"],
+        state=RunState(row["state"]),
+        fence=row["fence"],
+        outputs=tuple(OutputArtifact(**item) for item in row["outputs"]),
+    )
+
+
+def _task_row(run: RunRow, task: TaskObservation) -> dict[str, Any]:
+    return {
+        "uid": run.uid,
+        "attempt": run.attempt,
+        "tenant": run.tenant,
+        "name": task.name,
+        "state": task.state.value,
+        "started_at": task.started_at,
+        "finished_at": task.finished_at,
+        "error": task.error,
+        "metrics": Jsonb(task.metrics),
+    }

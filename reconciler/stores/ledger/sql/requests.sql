@@ -1,0 +1,57 @@
+-- name: put
+-- A second put of the same id changes nothing: workers ask under ids derived from what they ask.
+INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes)
+VALUES (%(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
+        %(body)s, %(writes)s)
+ON CONFLICT (id) DO NOTHING
+
+-- name: notify_writer
+SELECT pg_notify('ordain_requests', '')
+
+-- name: status
+SELECT id, state, commit, paths, problems, conflict FROM write_requests WHERE id = %(id)s
+
+-- name: waiting
+SELECT * FROM write_requests WHERE state = 'waiting' ORDER BY sequence LIMIT %(limit)s
+
+-- name: try_writer_lock
+SELECT pg_try_advisory_lock(hashtext('ordain-writer')) AS held
+
+-- name: cursor
+SELECT commit FROM cursors WHERE name = %(name)s
+
+-- name: set_cursor
+INSERT INTO cursors (name, commit) VALUES (%(name)s, %(commit)s)
+ON CONFLICT (name) DO UPDATE SET commit = excluded.commit, updated_at = now()
+
+-- name: committed
+UPDATE write_requests SET state = 'committed', commit = %(commit)s, paths = %(paths)s, answered_at = now()
+WHERE id = %(id)s AND state = 'waiting'
+
+-- name: refused
+UPDATE write_requests SET state = 'refused', problems = %(problems)s, conflict = %(conflict)s, answered_at = now()
+WHERE id = %(id)s AND state = 'waiting'
+
+-- name: crashed
+-- The third crash parks the request, with the reason as its answer.
+UPDATE write_requests SET
+    crashes = crashes + 1,
+    state = CASE WHEN crashes + 1 >= 3 THEN 'parked' ELSE state END,
+    problems = CASE WHEN crashes + 1 >= 3 THEN %(problems)s::jsonb ELSE problems END,
+    answered_at = CASE WHEN crashes + 1 >= 3 THEN now() ELSE answered_at END
+WHERE id = %(id)s AND state = 'waiting'
+
+-- name: project
+INSERT INTO intents (path, tenant, project, kind, name, blob, commit, author, committed_at)
+VALUES (%(path)s, %(tenant)s, %(project)s, %(kind)s, %(name)s, %(blob)s, %(commit)s, %(author)s, %(at)s)
+ON CONFLICT (path) DO UPDATE SET
+    blob = excluded.blob, commit = excluded.commit, author = excluded.author, committed_at = excluded.committed_at
+
+-- name: unproject
+DELETE FROM intents WHERE path = %(path)s
+
+-- name: notify_answers
+SELECT pg_notify('ordain_answers', %(ids)s)
+
+-- name: notify_head
+SELECT pg_notify('ordain_head', %(commit)s)

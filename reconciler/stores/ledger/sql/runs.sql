@@ -1,0 +1,74 @@
+-- name: admit
+-- One row a uid and attempt, however often a commit is walked.
+INSERT INTO runs (uid, attempt, tenant, project, name, path, commit, template, parameters, register_model,
+                  register_output, cancelled, run_id)
+VALUES (%(uid)s, %(attempt)s, %(tenant)s, %(project)s, %(name)s, %(path)s, %(commit)s, %(template)s,
+        %(parameters)s, %(register_model)s, %(register_output)s, %(cancelled)s, %(run_id)s)
+ON CONFLICT (uid, attempt) DO NOTHING
+RETURNING uid
+
+-- name: cancel
+-- `desired: Cancelled`, or the intent was removed: the orchestrator ends what is still under way.
+UPDATE runs SET cancelled = true, due_at = now()
+WHERE path = %(path)s AND NOT cancelled AND state NOT IN ('succeeded', 'failed', 'cancelled')
+
+-- name: lease_due
+-- One run that is due and that nobody holds. SKIP LOCKED keeps orchestrators from waiting on each
+-- other; the lease outlives the transaction, so a worker that dies gives the run back when it ends.
+UPDATE runs SET lease_until = now() + make_interval(secs => %(seconds)s), fence = fence + 1
+WHERE (uid, attempt) = (
+    SELECT uid, attempt FROM runs
+    WHERE due_at <= now() AND lease_until <= now() AND state NOT IN ('succeeded', 'failed', 'cancelled')
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING *
+
+-- name: release
+UPDATE runs SET lease_until = '-infinity'
+WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
+
+-- name: lock_project
+-- Two orchestrators claiming for one project count one after the other.
+SELECT pg_advisory_xact_lock(hashtext('ordain-claims:' || %(tenant)s || '/' || %(project)s))
+
+-- name: under_way
+SELECT count(*) AS count FROM runs
+WHERE tenant = %(tenant)s AND project = %(project)s AND state IN ('submitting', 'submitted', 'running', 'registering')
+
+-- name: claim
+UPDATE runs SET state = 'submitting'
+WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s AND state = 'created'
+
+-- name: record
+-- An old fence changes nothing: the lease went to another.
+UPDATE runs SET
+    state = %(state)s,
+    reason = %(reason)s,
+    model = CASE WHEN %(model)s = '' THEN model ELSE %(model)s END,
+    outputs = coalesce(%(outputs)s::jsonb, outputs),
+    due_at = now() + make_interval(secs => %(due_in)s),
+    lease_until = '-infinity',
+    submitted_at = CASE WHEN %(state)s IN ('submitted', 'running') THEN coalesce(submitted_at, now()) ELSE submitted_at END,
+    finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
+WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
+
+-- name: put_task
+INSERT INTO run_tasks (uid, attempt, name, tenant, state, started_at, finished_at, error, metrics)
+VALUES (%(uid)s, %(attempt)s, %(name)s, %(tenant)s, %(state)s, %(started_at)s, %(finished_at)s, %(error)s, %(metrics)s)
+ON CONFLICT (uid, attempt, name) DO UPDATE SET
+    state = excluded.state, started_at = excluded.started_at, finished_at = excluded.finished_at,
+    error = excluded.error, metrics = excluded.metrics
+
+-- name: next_due
+SELECT min(greatest(due_at, lease_until)) AS due FROM runs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')
+
+-- name: list
+SELECT * FROM runs WHERE tenant = %(tenant)s AND project = %(project)s
+AND (created_at, uid) < (%(before_at)s, %(before_uid)s)
+ORDER BY created_at DESC, uid DESC LIMIT %(limit)s
+
+-- name: by_name
+SELECT * FROM runs WHERE tenant = %(tenant)s AND project = %(project)s AND name = %(name)s
+ORDER BY created_at DESC, attempt DESC LIMIT 1
+
+-- name: tasks
+SELECT * FROM run_tasks WHERE uid = %(uid)s AND attempt = %(attempt)s ORDER BY started_at NULLS LAST, name

@@ -1,0 +1,54 @@
+"""The tree at the head of main, in memory, advanced by changed paths."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from intents.identity import identify
+from intents.problems import InvalidIntent
+from intents.reading import Document, read
+from intents.tree import Tree
+from reconciler.ports.repository import Change, Repository
+
+log = logging.getLogger(__name__)
+
+
+class TreeAtHead:
+    """Follows main; a reader's view that is never behind what `advance` returned."""
+
+    def __init__(self, repository: Repository) -> None:
+        """Begin with no commit; the first `advance` loads the tree."""
+        self._repository = repository
+        self._advancing = asyncio.Lock()
+        self.commit: str | None = None
+        self.tree = Tree.empty()
+
+    async def advance(self) -> Tree:
+        """Bring the tree to the newest commit of main and return it."""
+        async with self._advancing:
+            head = await asyncio.to_thread(self._repository.head)
+            if head is not None and head != self.commit:
+                self.tree = await asyncio.to_thread(advanced, self._repository, self.tree, self.commit, head)
+                self.commit = head
+        return self.tree
+
+
+def advanced(repository: Repository, tree: Tree, old: str | None, new: str) -> Tree:
+    """Return `tree`, which is the one of commit `old`, as it is at commit `new`."""
+    changes = repository.files(new) if old is None else repository.changes(old, new)
+    return tree.advance({change.path: _document(repository, change) for change in changes if identify(change.path)})
+
+
+def _document(repository: Repository, change: Change) -> Document | None:
+    """Read one changed path; one that cannot be read stands as absent, and is said.
+
+    The writer lets no such document in; one can only have come past it.
+    """
+    if change.blob is None:
+        return None
+    try:
+        return read(change.path, repository.blob(change.blob), change.blob)
+    except InvalidIntent as invalid:
+        log.error("%s is on main and no valid intent, it is left out: %s", change.path, invalid)  # noqa: TRY400
+        return None
