@@ -53,7 +53,9 @@ CATALOGUE: dict[str, Explanation] = {
     "missing-field": Explanation("A required field is missing.", "Add it."),
     "wrong-type": Explanation("A field holds another type than it must.", "Give a value of the type named."),
     "invalid-value": Explanation("A field holds a value it cannot have.", "Give one of the values named."),
-    "out-of-range": Explanation("A number, text or list is too small, too large or out of order.", "Stay within the limits named."),
+    "out-of-range": Explanation(
+        "A number, text or list is too small, too large or out of order.", "Stay within the limits named."
+    ),
     "invalid-reference": Explanation(
         "A reference is not of the form <name>@<version>.", "Name the version as well."
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import yaml
 from yaml.events import (
@@ -19,7 +19,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -32,6 +31,7 @@ Place = tuple[int, int]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
+_SHOWN = 40
 _FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
 """Line breaks in YAML 1.1, ordinary characters in 1.2."""
 
@@ -132,8 +132,8 @@ def _place_of_offset(text: str, offset: int | None) -> Place:
     return (before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-class _Stop(Exception):  # noqa: N818 - control flow: the rest of the document cannot be read
-    pass
+class _Stop(Exception):
+    """The rest of the document cannot be read."""
 
 
 class _Composer:
@@ -163,23 +163,23 @@ class _Composer:
     def _node(self, event: Event, location: Location) -> Any:
         self._composed.values[location] = _place(event)
         if isinstance(event, AliasEvent):
-            self._find("yaml-feature", f"aliases (*{event.anchor}) are not allowed", "write it out", event, location)
+            message = f"aliases (*{event.anchor}) are not allowed"
+            self._find("yaml-feature", message, "write it out", event, location)
             return None
         self._refuse_anchor_and_tag(event, location)
         if isinstance(event, ScalarEvent):
             return self._scalar(event, location)
         if len(location) >= MAX_DEPTH:
             self._stop("too-deep", f"more than {MAX_DEPTH} levels", "", event)
-        if isinstance(event, MappingStartEvent):
-            return self._mapping(location)
-        assert isinstance(event, SequenceStartEvent)
-        return self._sequence(location)
+        return self._mapping(location) if isinstance(event, MappingStartEvent) else self._sequence(location)
 
     def _refuse_anchor_and_tag(self, event: Any, location: Location) -> None:
         if event.anchor is not None:
-            self._find("yaml-feature", f"anchors (&{event.anchor}) are not allowed", "write it out", event, location)
+            message = f"anchors (&{event.anchor}) are not allowed"
+            self._find("yaml-feature", message, "write it out", event, location)
         if event.tag is not None:
-            self._find("yaml-feature", f"tags ({event.tag}) are not allowed", "remove the tag", event, location)
+            message = f"tags ({event.tag}) are not allowed"
+            self._find("yaml-feature", message, "remove the tag", event, location)
 
     def _scalar(self, event: ScalarEvent, location: Location) -> Any:
         # libyaml gives an unquoted scalar no style; `implicit[0]` is also set for it alone.
@@ -189,10 +189,10 @@ class _Composer:
         try:
             return resolve(text)
         except AmbiguousScalar:
-            message = f"YAML versions and readers differ about the unquoted value {_short(text)}"
-            self._find("ambiguous-scalar", message, f'quote it: "{_short(text)}"', event, location)
+            message = f"YAML versions and readers differ about the unquoted value {shortened(text)}"
+            self._find("ambiguous-scalar", message, f'quote it: "{shortened(text)}"', event, location)
         except NumberOutOfRange:
-            message = f"{_short(text)} is more than 64 bits hold"
+            message = f"{shortened(text)} is more than 64 bits hold"
             self._find("number-out-of-range", message, "quote it if it is text", event, location)
         return text
 
@@ -208,8 +208,8 @@ class _Composer:
             key = self._key(event, location)
             place = (*location, key)
             if key in entries:
-                first = self._composed.keys[place][0]
-                self._find("duplicate-key", f"`{_short(key)}` is already set in line {first}", "keep one", event, place)
+                message = f"`{shortened(key)}` is already set in line {self._composed.keys[place][0]}"
+                self._find("duplicate-key", message, "keep one", event, place)
             self._composed.keys[place] = _place(event)
             entries[key] = self._node(next(self._events), place)
         return entries
@@ -220,11 +220,11 @@ class _Composer:
         if event.value == "<<" and not event.style:
             self._find("yaml-feature", "merge keys (<<) are not allowed", "write it out", event, location)
             return "<<"
-        self._refuse_anchor_and_tag(event, (*location, event.value))
-        value = self._scalar(event, (*location, event.value))
-        if not isinstance(value, str):
-            message = f"the key {_short(event.value)} is not text"
-            self._find("key-not-text", message, f'quote it: "{_short(event.value)}"', event, (*location, event.value))
+        place = (*location, event.value)
+        self._refuse_anchor_and_tag(event, place)
+        if not isinstance(self._scalar(event, place), str):
+            message = f"the key {shortened(event.value)} is not text"
+            self._find("key-not-text", message, f'quote it: "{shortened(event.value)}"', event, place)
         return str(event.value)
 
     def _find(self, code: str, message: str, hint: str, event: Event, location: Location) -> None:
@@ -236,10 +236,10 @@ class _Composer:
 
 
 def _place(event: Event) -> Place:
-    mark = event.start_mark
-    assert mark is not None
+    mark = cast(yaml.Mark, event.start_mark)
     return (mark.line + 1, mark.column + 1)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def shortened(text: str) -> str:
+    """Return `text`, cut so that it fits a message."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -15,6 +15,7 @@ from intents.problems import Problem, Severity
 
 S_co = TypeVar("S_co", bound=Spec, covariant=True, default=Spec)
 
+
 @dataclass(frozen=True, slots=True)
 class Document(Generic[S_co]):
     """One valid intent. `blob` is the id git gives its bytes."""
@@ -52,5 +53,6 @@ def of_spec(document: Document[Spec] | None, kind: type[S_co]) -> Document[S_co]
     """Narrow a document to the spec its path promises."""
     if document is None:
         return None
-    assert isinstance(document.spec, kind)
-    return cast("Document[S_co]", document)
+    if not isinstance(document.spec, kind):
+        raise TypeError(f"{document.path} is no {kind.__name__}")
+    return cast(Document[S_co], document)

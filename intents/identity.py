@@ -32,7 +32,7 @@ def identify(path: str) -> Identity | None:
 
 def path_of(identity: Identity) -> str:
     """Return the path of an intent. Raises InvalidIntent for names that cannot be."""
-    path = _path(identity)
+    path = _PATHS[identity.kind].format(identity)
     if wrong := complaints(identity):
         raise InvalidIntent(Problem("invalid-name", path, 0, 0, message) for message in wrong)
     return path
@@ -108,29 +108,18 @@ def _stem(file: str) -> str:
     return file.removesuffix(_SUFFIX) if file.endswith(_SUFFIX) else ""
 
 
-def _path(identity: Identity) -> str:
-    name, inside = identity.name, f"tenants/{identity.tenant}/projects/{identity.project}"
-    match identity.kind:
-        case Kind.PLATFORM:
-            return "platform/platform.yaml"
-        case Kind.CLUSTER:
-            return f"platform/clusters/{name}.yaml"
-        case Kind.TEMPLATE:
-            return f"templates/{name}/{identity.version}/template.yaml"
-        case Kind.TENANT:
-            return f"tenants/{name}/tenant.yaml"
-        case Kind.PROJECT:
-            return f"tenants/{identity.tenant}/projects/{name}/project.yaml"
-        case Kind.RUN:
-            return f"{inside}/runs/{identity.date}/{name}.yaml"
-        case Kind.MODEL_VERSION:
-            return f"{inside}/models/{name}/{identity.version}.yaml"
-        case Kind.MODEL_DEPLOYMENT:
-            return f"{inside}/deployments/{name}.yaml"
-        case Kind.ROLLOUT:
-            return f"{inside}/deployments/{name}{_ROLLOUT_SUFFIX}"
-
-
+_IN = "tenants/{0.tenant}/projects/{0.project}"
+_PATHS = {
+    Kind.PLATFORM: "platform/platform.yaml",
+    Kind.CLUSTER: "platform/clusters/{0.name}.yaml",
+    Kind.TEMPLATE: "templates/{0.name}/{0.version}/template.yaml",
+    Kind.TENANT: "tenants/{0.name}/tenant.yaml",
+    Kind.PROJECT: "tenants/{0.tenant}/projects/{0.name}/project.yaml",
+    Kind.RUN: f"{_IN}/runs/{{0.date}}/{{0.name}}.yaml",
+    Kind.MODEL_VERSION: f"{_IN}/models/{{0.name}}/{{0.version}}.yaml",
+    Kind.MODEL_DEPLOYMENT: f"{_IN}/deployments/{{0.name}}.yaml",
+    Kind.ROLLOUT: f"{_IN}/deployments/{{0.name}}.rollout.yaml",
+}
 _NAMED_LIKE = {
     Kind.CLUSTER: "cluster",
     Kind.TENANT: "tenant",

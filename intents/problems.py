@@ -34,7 +34,7 @@ class Problem:
         return f"{self.path}:{self.line}:{self.column}: {self.code}: {self.message}{hint}"
 
 
-class InvalidIntent(Exception):  # noqa: N818 - named by what happens next, not by what went wrong
+class InvalidIntent(Exception):
     """Refused: a person must change the intent. Holds every problem found, not the first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from intents.catalogue import CATALOGUE
-from intents.composing import Composed, Location, compose
+from intents.composing import Composed, Location, compose, shortened
 from intents.documents import Document, dotted
 from intents.identity import Identity, identify, misplaced
 from intents.kinds import SPECS, Envelope, Kind, Spec
@@ -18,14 +18,17 @@ from intents.problems import InvalidIntent, Problem
 
 __all__ = ["ENVELOPES", "Document", "read"]
 
-ENVELOPES: dict[Kind, type[Envelope[Any]]] = {kind: Envelope[spec] for kind, spec in SPECS.items()}  # type: ignore[valid-type]
+ENVELOPES: dict[Kind, type[Envelope[Any]]] = {
+    kind: Envelope[spec]  # type: ignore[valid-type]
+    for kind, spec in SPECS.items()
+}
 
 
 def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
     """Read the intent at `path`. Raises InvalidIntent with every problem of the document."""
     identity = identify(path)
     if identity is None:
-        raise InvalidIntent([misplaced(path) or Problem("misplaced-file", path, 0, 0, "no intent lies at this path")])
+        raise InvalidIntent([misplaced(path) or Problem("misplaced-file", path, 0, 0, "this is no intent")])
     composed = compose(body)
     envelope, problems = _validate(identity, path, composed)
     if problems or envelope is None:
@@ -41,7 +44,9 @@ def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
     )
 
 
-def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelope[Any] | None, list[Problem]]:
+def _validate(
+    identity: Identity, path: str, composed: Composed
+) -> tuple[Envelope[Any] | None, list[Problem]]:
     problems = [
         Problem(found.code, path, *found.place, found.message, found.hint, field=dotted(found.location))
         for found in composed.findings
@@ -94,20 +99,31 @@ def _problem(model: type[BaseModel], path: str, composed: Composed, error: Error
 
 def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str]:
     """Return code, message and hint for one of pydantic's errors."""
-    kind, name, context = error["type"], str(error["loc"][-1]) if error["loc"] else "", error.get("ctx", {})
+    kind, name, context = (
+        error["type"],
+        str(error["loc"][-1]) if error["loc"] else "document",
+        error.get("ctx", {}),
+    )
     if kind in CATALOGUE:
-        return kind, str(context["message"]), str(context["hint"])
+        return kind, f"`{name}`: {context['message']}", str(context["hint"])
     if kind == "extra_forbidden":
-        return "unknown-field", f"`{name}` is no field here", _nearest(name, _fields(model, error["loc"][:-1]))
+        return (
+            "unknown-field",
+            f"`{name}` is no field here",
+            _nearest(name, _fields(model, error["loc"][:-1])),
+        )
     if kind == "missing":
         return "missing-field", f"`{name}` is missing", ""
+    return _explain_value(kind, name, error)
+
+
+def _explain_value(kind: str, name: str, error: ErrorDetails) -> tuple[str, str, str]:
     if kind in _WANTED:
         return "wrong-type", f"`{name}` must be {_WANTED[kind]}, not {_found(error['input'])}", ""
     if kind in {"enum", "literal_error"}:
         return "invalid-value", _not_one_of(name, error), _choice(error)
-    if kind in _RANGES:
-        return "out-of-range", f"`{name}`: {_lower(error['msg'])}", ""
-    return "invalid-value", f"`{name}`: {_lower(error['msg'])}", ""
+    code = "out-of-range" if kind in _RANGES else "invalid-value"
+    return code, f"`{name}`: {_lower(error['msg'])}", ""
 
 
 def _not_one_of(name: str, error: ErrorDetails) -> str:
@@ -128,14 +144,16 @@ def _found(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            return f'the text "{value if len(value) <= 40 else value[:37] + "..."}"'  # noqa: PLR2004 - fits a line
+            return f'the text "{shortened(value)}"'
         case list():
             return "a list"
     return "a mapping"
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    return _did_you_mean(name, known) or (f"fields here: {', '.join(known)}" if known else "nothing can be set here")
+    return _did_you_mean(name, known) or (
+        f"fields here: {', '.join(known)}" if known else "nothing can be set here"
+    )
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

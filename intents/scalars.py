@@ -20,9 +20,7 @@ _BOOLEANS = {
     "FALSE": False,
 }
 _FICKLE_WORDS = frozenset(
-    form
-    for word in ("y", "n", "yes", "no", "on", "off")
-    for form in (word, word.capitalize(), word.upper())
+    form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
 ) | {"=", "<<"}
 
 # Numbers as JSON writes them; YAML 1.1 wants the dot and the sign of the exponent, so they are wanted here.

@@ -34,7 +34,7 @@ Scope: TypeAlias = tuple[Kind, str, str]
 """Kind, tenant, project."""
 Named: TypeAlias = tuple[Kind, str, str, str]
 """Kind, tenant, project, name: all versions of a template or model, all runs of one name."""
-I = TypeVar("I", Kind, Scope, Named, str)
+Key = TypeVar("Key", Kind, Scope, Named, str)
 
 PLATFORM_PATH = path_of(Identity(Kind.PLATFORM, "platform"))
 _NONE: Map[str, AnyDocument] = Map()
@@ -182,15 +182,12 @@ class Tree:
     def hostnames(self) -> dict[str, str]:
         """Return tenants by full host name."""
         domain = self.platform.base_domain
-        return {f"{label}.{domain}": _only(known).identity.name for label, known in sorted(self._hosts.items())}
+        claims = sorted(self._hosts.items())
+        return {f"{label}.{domain}": known[min(known)].identity.name for label, known in claims}
 
     def _at(self, kind: Kind, name: str, tenant: str = "", project: str = "") -> AnyDocument | None:
         known = self._names.get((kind, tenant, project, name), _NONE)
         return next(iter(known.values()), None)
-
-
-def _only(known: Mapping[str, AnyDocument]) -> AnyDocument:
-    return known[min(known)]
 
 
 def _template_order(document: AnyDocument) -> tuple[str, list[int]]:
@@ -230,11 +227,11 @@ def _changed(
 
 
 def _reindexed(
-    index: Map[I, Map[str, AnyDocument]],
+    index: Map[Key, Map[str, AnyDocument]],
     old: Mapping[str, AnyDocument],
     new: Mapping[str, AnyDocument],
-    keys: Callable[[AnyDocument], tuple[I, ...]],
-) -> Map[I, Map[str, AnyDocument]]:
+    keys: Callable[[AnyDocument], tuple[Key, ...]],
+) -> Map[Key, Map[str, AnyDocument]]:
     """Move documents between an index's groups; a group without entries is dropped."""
     removed, added = _grouped(old, keys), _grouped(new, keys)
     draft = index.mutate()
@@ -248,9 +245,9 @@ def _reindexed(
 
 
 def _grouped(
-    documents: Mapping[str, AnyDocument], keys: Callable[[AnyDocument], tuple[I, ...]]
-) -> dict[I, dict[str, AnyDocument]]:
-    groups: dict[I, dict[str, AnyDocument]] = {}
+    documents: Mapping[str, AnyDocument], keys: Callable[[AnyDocument], tuple[Key, ...]]
+) -> dict[Key, dict[str, AnyDocument]]:
+    groups: dict[Key, dict[str, AnyDocument]] = {}
     for path, document in documents.items():
         for key in keys(document):
             groups.setdefault(key, {})[path] = document

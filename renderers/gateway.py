@@ -20,7 +20,7 @@ PREDICTOR_PORT = 80
 
 
 def v2_paths(model: str) -> tuple[str, ...]:
-    """Return the V2 inference protocol's paths that are open; all others can load code or show others' data."""
+    """Return the V2 inference protocol's paths that are open; others can load code or show others' data."""
     return (
         "/v2",
         "/v2/health/live",

@@ -1,26 +1,14 @@
-"""ModelDeployment and Rollout → KServe InferenceServices, one a live version, Standard mode."""
+"""A live version of a Rollout → a KServe InferenceService in Standard mode."""
 
 from __future__ import annotations
 
 from intents.identity import namespace
 from intents.kinds.rollout import LiveVersion
-from intents.tree import Tree
 from renderers import marks
-from renderers.canonical import Manifest, path_of
-from renderers.gateway import render_route
+from renderers.canonical import Manifest
 
 BUCKET = "models"
 RUNTIME = "kserve-tritonserver"
-
-
-def render_deployment(tree: Tree, tenant: str, project: str, deployment: str) -> dict[str, Manifest]:
-    """Return a deployment's manifests by their path on the rendered branch; none before its Rollout."""
-    target, rollout = tree.deployment(tenant, project, deployment), tree.rollout(tenant, project, deployment)
-    if target is None or rollout is None:
-        return {}
-    manifests = [inference_service(tenant, project, deployment, each) for each in rollout.spec.live]
-    manifests.append(render_route(tree, target, rollout))
-    return {path_of(tenant, project, manifest): manifest for manifest in manifests}
 
 
 def service_name(deployment: str, version: str) -> str:

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from intents.names import RULES, complaint
-from intents.quantities import DURATION_PATTERN, canonical_quantity, duration_seconds, quantity_value
+from intents.names import RULES, NameRule, complaint
+from intents.quantities import DURATION_PATTERN, canonical_quantity, duration_seconds
 
 API_VERSION = "ordain.dev/v1alpha1"
 
@@ -85,26 +85,30 @@ def _checked(check: Callable[[str], object], code: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _named(what: str) -> tuple[AfterValidator, WithJsonSchema]:
+def _named(what: str) -> AfterValidator:
     def check(text: str) -> None:
         if wrong := complaint(what, text):
             raise ValueError(wrong)
 
-    rule = RULES[what]
-    schema = {"type": "string", "pattern": f"^{rule.pattern.pattern}$", "maxLength": rule.limit}
-    return _checked(check, "invalid-name"), WithJsonSchema(schema)
+    return _checked(check, "invalid-name")
 
 
-def _reference(what: str, version: str, separator: str = "@") -> tuple[AfterValidator, WithJsonSchema]:
+def _reference(what: str, version: str) -> AfterValidator:
     def check(text: str) -> None:
-        name, found, number = text.partition(separator)
+        name, found, number = text.partition("@")
         if not found:
-            raise ValueError(f"`{text}` names no version: <{what}>{separator}<{version}>")
+            raise ValueError(f"`{text}` names no version: <{what}>@<version>")
         if wrong := complaint(what, name) or complaint(version, number):
             raise ValueError(wrong)
 
-    pattern = f"^{RULES[what].pattern.pattern}{separator}{RULES[version].pattern.pattern}$"
-    return _checked(check, "invalid-reference"), WithJsonSchema({"type": "string", "pattern": pattern})
+    return _checked(check, "invalid-reference")
+
+
+def _shape(*rules: NameRule) -> WithJsonSchema:
+    """Return the JSON Schema of a name, or of names joined by `@`."""
+    pattern = "@".join(rule.pattern.pattern for rule in rules)
+    limit = sum(rule.limit for rule in rules) + len(rules) - 1
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})
 
 
 def _number_as_text(value: Any) -> Any:
@@ -114,25 +118,26 @@ def _number_as_text(value: Any) -> Any:
 
 def _quantity(text: str) -> str:
     try:
-        if quantity_value(text) <= 0:
-            raise ValueError(f"`{text}` must be more than 0")
-        return canonical_quantity(text)
+        canonical = canonical_quantity(text)
     except ValueError as error:
         raise refuse("invalid-quantity", str(error)) from error
+    if canonical == "0":
+        raise refuse("invalid-quantity", "it must be more than 0")
+    return canonical
 
 
-_cluster, _project, _version, _model = _named("cluster"), _named("project"), _named("version"), _named("model")
-_hostname = _named("hostname")
-_template_ref, _model_ref = _reference("template", "template version"), _reference("model", "model version")
-
-ClusterName = Annotated[str, _cluster[0], _cluster[1]]
-ProjectName = Annotated[str, _project[0], _project[1]]
-VersionName = Annotated[str, _version[0], _version[1]]
-ModelName = Annotated[str, _model[0], _model[1]]
-Hostname = Annotated[str, _hostname[0], _hostname[1]]
-TemplateRef = Annotated[str, _template_ref[0], _template_ref[1]]
+ClusterName = Annotated[str, _named("cluster"), _shape(RULES["cluster"])]
+ProjectName = Annotated[str, _named("project"), _shape(RULES["project"])]
+VersionName = Annotated[str, _named("version"), _shape(RULES["version"])]
+ModelName = Annotated[str, _named("model"), _shape(RULES["model"])]
+Hostname = Annotated[str, _named("hostname"), _shape(RULES["hostname"])]
+TemplateRef = Annotated[
+    str, _reference("template", "template version"), _shape(RULES["template"], RULES["template version"])
+]
 """`<template>@<version>`."""
-ModelRef = Annotated[str, _model_ref[0], _model_ref[1]]
+ModelRef = Annotated[
+    str, _reference("model", "model version"), _shape(RULES["model"], RULES["model version"])
+]
 """`<model>@<number>`."""
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -145,13 +150,17 @@ BlobId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Count = Annotated[StrictInt, Field(ge=1, le=10_000)]
 Duration = Annotated[
-    str, _checked(duration_seconds, "invalid-duration"), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
+    str,
+    _checked(duration_seconds, "invalid-duration"),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """A whole number of s, m or h; `intents.quantities.duration_seconds` gives its seconds."""
 Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),
     AfterValidator(_quantity),
-    WithJsonSchema({"type": ["string", "number"], "description": "A Kubernetes quantity, such as 1, 500m or 2Gi."}),
+    WithJsonSchema(
+        {"type": ["string", "number"], "description": "A Kubernetes quantity, such as 1, 500m or 2Gi."}
+    ),
 ]
 """A Kubernetes quantity, held in canonical form."""

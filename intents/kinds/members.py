@@ -28,7 +28,7 @@ class Subject(Part):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.user is None) == (self.group is None):
-            raise refuse("invalid-member", "a member is either a `user` or a `group`", "give exactly one of them")
+            raise refuse("invalid-member", "a member is either a `user` or a `group`", "give exactly one")
         return self
 
 

@@ -8,11 +8,14 @@ from pydantic import Field, JsonValue, StrictInt
 
 from intents.kinds.base import CommitId, Digest, Part, Sha256, Spec, Word
 
+# No part starts with a dot, so none leads out of the repository.
+_PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+
 
 class ModelFile(Part):
     """One file of a Triton model repository, by its path from the repository's root."""
 
-    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", max_length=500)]
+    path: Annotated[str, Field(pattern=_PATH, max_length=500)]
     size: Annotated[StrictInt, Field(ge=0)]
     sha256: Sha256
 

@@ -11,6 +11,8 @@ from pydantic import Field
 from intents.kinds.base import Part, Spec
 from intents.kinds.members import Subject
 
+_DOMAIN = r"^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$"
+
 
 class Home(StrEnum):
     """Where `main` lives."""
@@ -42,7 +44,7 @@ class PlatformSpec(Spec):
 
     MUTABLE: ClassVar = frozenset({"base_domain", "admins", "auth"})
 
-    base_domain: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$", max_length=189)]
+    base_domain: Annotated[str, Field(pattern=_DOMAIN, max_length=189)]
     """Tenants' host names are labels under it. 253 characters less a label and its dot."""
     repository: Repository
     admins: Annotated[tuple[Subject, ...], Field(min_length=1)]
