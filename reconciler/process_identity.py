@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _POLL_SECONDS = 0.02
 # After SIGKILL only a process in uninterruptible sleep lingers; waiting longer would not help it.
@@ -58,61 +58,59 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity_of(identity.pid) == identity
 
 
-async def end_group(identity: ProcessIdentity, grace_seconds: float) -> None:
-    """End the process, its group, its session and its descendants: SIGTERM, at most `grace_seconds`, then SIGKILL.
+async def end_group(
+    identity: ProcessIdentity, grace_seconds: float, first: signal.Signals = signal.SIGTERM
+) -> None:
+    """End the process, its group and its session: `first`, at most `grace_seconds`, then SIGKILL.
 
     The process must be a session or group leader of its own. Returns when nothing of it is left (or is stuck
     in the kernel); does nothing when its pid belongs to somebody else by now.
     """
-    if await _signal_until_gone(identity, signal.SIGTERM, grace_seconds):
+    if await _signal_until_gone(identity, first, grace_seconds):
         return
     await _signal_until_gone(identity, signal.SIGKILL, _KILL_WAIT_SECONDS)
 
 
-def proportional_memory(identity: ProcessIdentity) -> int:
-    """Return the bytes (PSS: shared pages divided among their users) of the process and all that belongs to it."""
-    return sum(_pss(stat.pid) for stat in _group_members(identity))
+def proportional_memory(identity: ProcessIdentity, apart: Collection[int] = ()) -> int:
+    """Return the bytes (PSS: shared pages divided among their users) of the process and all that belongs to it.
+
+    Descendants in sessions of their own count too (Postgres makes such), but for those whose pid stands in
+    `apart` and what belongs to them.
+    """
+    members = {stat.pid for stat in _members(identity)}
+    stats = [stat for stat in _all_stats() if stat.alive and stat.pid not in apart]
+    while grown := {stat.pid for stat in stats if stat.parent in members} - members:
+        members |= grown
+    return sum(_pss(pid) for pid in members)
 
 
-def _group_members(identity: ProcessIdentity) -> tuple[_Stat, ...]:
-    """Return the living processes of the identity's group, session and line of descent, the leader included.
+def _members(identity: ProcessIdentity) -> list[_Stat]:
+    """Return the living processes of the identity's group and session.
 
     The kernel hands out no pid that is still the id of a group or session: while members live without their
     leader, the pid is free; once the pid has another start time, no member is left.
     """
     leader = _stat(identity.pid)
     if leader is not None and leader.start_time != identity.start_time:
-        return ()
-    stats = [stat for stat in _all_stats() if stat.start_time >= identity.start_time]
-    members = {stat.pid for stat in stats if identity.pid in (stat.pid, stat.group, stat.session)}
-    while grown := {stat.pid for stat in stats if stat.parent in members} - members:
-        members |= grown
-    return tuple(stat for stat in stats if stat.pid in members and stat.alive)
+        return []
+    return [
+        stat for stat in _all_stats() if stat.alive and identity.pid in (stat.pid, stat.group, stat.session)
+    ]
 
 
 async def _signal_until_gone(identity: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:
-    """Signal every member once, wait for all of them (also ones they leave behind); True when none is left."""
-    signalled: dict[int, int] = {}
+    """Signal every member once, those that come later too; True when none is left in time."""
+    signalled: set[int] = set()
     deadline = time.monotonic() + seconds
-    while members := _members_and_known(identity, signalled):
+    while members := _members(identity):
         for member in members:
             if member.pid not in signalled:
-                signalled[member.pid] = member.start_time
+                signalled.add(member.pid)
                 _signal(member.pid, number)
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(_POLL_SECONDS)
     return True
-
-
-def _members_and_known(identity: ProcessIdentity, known: dict[int, int]) -> list[_Stat]:
-    """Return today's members and those once seen: a descendant in its own session outlives the link to its line."""
-    members = {stat.pid: stat for stat in _group_members(identity)}
-    for pid, start_time in known.items():
-        stat = _stat(pid)
-        if stat is not None and stat.alive and stat.start_time == start_time:
-            members[pid] = stat
-    return list(members.values())
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

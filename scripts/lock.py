@@ -14,7 +14,15 @@ SOURCES: dict[str, list[str]] = {
     "tasks.txt": ["requirements/tasks.in"],
     "triton.txt": ["requirements/triton.in"],
 }
-OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--upgrade"]
+OPTIONS = [
+    "--quiet",
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--upgrade",
+]
 
 
 def main() -> None:

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 if sys.version_info < (3, 11):
-    sys.exit("ordain needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")
+    sys.exit(
+        "ordain needs Python 3.11 or newer; this is "
+        + sys.version.split()[0]
+        + ". Try: make PYTHON=python3.12"
+    )
 
 from package_index import IndexSettings, download_wheel_script
 
@@ -110,7 +114,9 @@ def find_or_install_uv(settings: IndexSettings) -> Path:
     if importlib.util.find_spec("ensurepip") is not None:
         install_uv_with_pip()
     else:  # Debian's python3 without python3-venv
-        wheel_hashes = set(re.findall(r"sha256:([0-9a-f]{64})", (LOCKS / "uv.txt").read_text(encoding="utf-8")))
+        wheel_hashes = set(
+            re.findall(r"sha256:([0-9a-f]{64})", (LOCKS / "uv.txt").read_text(encoding="utf-8"))
+        )
         download_wheel_script(settings, "uv", version, wheel_hashes, UV_FOLDER / "bin" / "uv")
     return candidates[0]
 

@@ -1,1 +1,1 @@
-"""Starting, watching and stopping the embedded parts and the platform's own processes."""
+"""Starting, watching, restarting and ending the embedded parts and the platform's own processes."""

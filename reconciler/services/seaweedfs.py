@@ -1,0 +1,95 @@
+"""S3 by SeaweedFS, all its servers in one process on loopback ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.services.commands import program
+from reconciler.services.files import write_document
+from reconciler.services.part import Part
+from reconciler.services.probes import http_status_on_port, s3_presigned
+from reconciler.services.settings import GRPC_OFFSET, HOST
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from reconciler.process_identity import ProcessIdentity
+    from reconciler.services.settings import Settings
+
+BUCKETS = ("artifacts", "models", "records")
+# Its own guess is a hundredth of the disk; a volume file grows to this and another is begun.
+_VOLUME_MEGABYTES = 1024
+
+
+def seaweedfs(settings: Settings) -> Part:
+    layout = settings.layout
+    data = layout.s3 / "data"
+
+    async def prepare() -> None:
+        data.mkdir(mode=0o700, exist_ok=True)
+        (data / "mini.options").unlink(missing_ok=True)  # it remembers ports, over the ones given
+        write_document(layout.s3 / "identities.json", _identities(settings))
+
+    async def probe(_: ProcessIdentity) -> bool:
+        # The last bucket is made last, after everything else is up.
+        target = s3_presigned("HEAD", BUCKETS[-1], settings.s3_access_key, settings.s3_secret_key)
+        return await http_status_on_port(HOST, settings.ports.s3, target, "HEAD") == 200
+
+    return Part(
+        name="s3",
+        argv=(str(program("weed")), f"-logdir={layout.s3}", "mini", *_options(settings, data)),
+        cwd=layout.s3,
+        log=layout.log("s3"),
+        address=settings.s3_endpoint,
+        probe=probe,
+        prepare=prepare,
+        env=_environment(settings),
+        litter=_sockets_outside(settings),
+    )
+
+
+def _options(settings: Settings, data: Path) -> list[str]:
+    ports = settings.ports
+    servers = {"s3": ports.s3, "master": ports.s3_master, "volume": ports.s3_volume}
+    servers |= {"filer": ports.s3_filer, "admin": ports.s3_admin}
+    listening = [f"-{name}.port={port}" for name, port in servers.items()]
+    listening += [f"-{name}.port.grpc={port + GRPC_OFFSET}" for name, port in servers.items()]
+    return [
+        f"-dir={data}",
+        f"-ip={HOST}",
+        f"-ip.bind={HOST}",
+        *listening,
+        f"-s3.localSocket={settings.layout.sockets / 's3.sock'}",
+        f"-filer.localSocket={settings.layout.sockets / 'filer.sock'}",
+        f"-s3.config={settings.layout.s3 / 'identities.json'}",
+        f"-bucket={','.join(BUCKETS)}",
+        f"-master.volumeSizeLimitMB={_VOLUME_MEGABYTES}",
+        "-master.telemetry=false",
+        "-disableHttp=true",  # master and filer ask nobody for a password over HTTP; S3 does
+        "-webdav=false",
+        "-admin.ui=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+    ]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Keys between its own servers (security.toml's, as variables) and a bound for the garbage collector."""
+    names = ("SIGNING_KEY", "SIGNING_READ_KEY", "FILER_SIGNING_KEY", "FILER_SIGNING_READ_KEY")
+    return {"GOMEMLIMIT": "200MiB"} | {f"WEED_JWT_{name}": settings.secrets.s3_internal for name in names}
+
+
+def _identities(settings: Settings) -> dict[str, Any]:
+    key = {"accessKey": settings.s3_access_key, "secretKey": settings.s3_secret_key}
+    return {"identities": [{"name": "platform", "credentials": [key], "actions": ["Admin"]}]}
+
+
+def _sockets_outside(settings: Settings) -> tuple[Path, ...]:
+    """Return the sockets whose place is fixed in SeaweedFS: named after gRPC ports, left behind when it is killed."""
+    ports = settings.ports
+    servers = {"s3": ports.s3, "master": ports.s3_master, "volume": ports.s3_volume}
+    servers |= {"filer": ports.s3_filer, "admin": ports.s3_admin}
+    return tuple(
+        Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC_OFFSET}.sock") for name, port in servers.items()
+    )
