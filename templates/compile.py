@@ -1,8 +1,9 @@
 """Compile every template's pipeline.py into the package beside it, and note the package's sha256.
 
-    .venv-tasks/bin/python templates/compile.py [--check] [folder ...]
+    .venv-tasks/bin/python templates/compile.py [--check] [root ...]
 
-The same source and the same KFP give the same bytes. `--check` writes nothing and fails where a package is stale.
+The same source and the same KFP give the same bytes. `--check` writes nothing and fails where a
+package is stale.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TEMPLATES = Path(__file__).resolve().parent
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compile the templates' packages from their sources.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a package is stale")
-    parser.add_argument("roots", nargs="*", type=Path, default=[TEMPLATES], help="folders of <name>/<version>/")
+    parser.add_argument("roots", nargs="*", type=Path, default=[TEMPLATES], help="of <name>/<version>/")
     arguments = parser.parse_args()
     sources = sorted(source for root in arguments.roots for source in root.glob("*/*/pipeline.py"))
     stale = [source for source in sources if refresh(source, write=not arguments.check)]

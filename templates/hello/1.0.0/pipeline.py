@@ -8,9 +8,10 @@ from kfp.dsl import Artifact, Output
 @dsl.component(base_image="docker.io/library/python:3.11", install_kfp_package=False)
 def hello(echo: str, greeting: Output[Artifact]):
     """Write `echo` into an artifact."""
+    from pathlib import Path
+
     print(f"hello, {echo}")
-    with open(greeting.path, "w") as file:
-        file.write(f"hello, {echo}\n")
+    Path(greeting.path).write_text(f"hello, {echo}\n")
 
 
 @dsl.pipeline(name="hello", description="One quick task that writes down what it was told.")

@@ -1,4 +1,4 @@
-"""Source of the package beside it: gradient-boosted trees on breast-cancer data, as a Triton model repository."""
+"""Source of the package beside it: gradient-boosted trees, as a Triton model repository."""
 
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
@@ -10,6 +10,8 @@ IMAGE = "docker.io/library/python:3.11"
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def prepare(test_fraction: float, seed: int, training: Output[Dataset], held_out: Output[Dataset]):
     """Split scikit-learn's bundled breast-cancer data, keeping the classes' shares, into files of x and y."""
+    from pathlib import Path
+
     import numpy as np
     from sklearn.datasets import load_breast_cancer
     from sklearn.model_selection import train_test_split
@@ -19,7 +21,7 @@ def prepare(test_fraction: float, seed: int, training: Output[Dataset], held_out
         features.astype(np.float32), labels, test_size=test_fraction, random_state=seed, stratify=labels
     )
     for artifact, x, y in ((training, x_train, y_train), (held_out, x_test, y_test)):
-        with open(artifact.path, "wb") as file:
+        with Path(artifact.path).open("wb") as file:
             np.savez(file, x=x, y=y)
         artifact.metadata["rows"] = len(y)
     print(f"{len(y_train)} rows to train on, {len(y_test)} held out")
@@ -65,7 +67,7 @@ output [
     )
     classifier.fit(rows["x"], rows["y"])
     print(f"{rounds} rounds, training loss {classifier.train_score_[-1]:.6f}")
-    with open(reference.path, "wb") as file:
+    with Path(reference.path).open("wb") as file:
         np.save(file, classifier.predict_proba(np.load(held_out.path)["x"]))
 
     # Without zipmap the probabilities are one tensor, which is what the V2 protocol can carry.
@@ -115,8 +117,8 @@ def evaluate(
 
     difference = float(np.abs(probabilities - np.load(reference.path)).max())
     print(f"largest difference between the ONNX model and scikit-learn: {difference:.1e}")
-    # Single against double precision; 8e-8 was seen with 100 rounds.
-    if difference > 1e-4:
+    tolerance = 1e-4  # single against double precision; 8e-8 was seen with 100 rounds
+    if difference > tolerance:
         raise ValueError(f"the ONNX model differs from scikit-learn by {difference:.1e} in a probability")
 
     metrics.log_metric("accuracy", accuracy_score(rows["y"], labels))
@@ -131,7 +133,7 @@ def evaluate(
     Path(predictions.path).write_text(json.dumps(answers))
 
 
-@dsl.pipeline(name="train-classifier", description="Gradient-boosted trees on the breast-cancer data, as ONNX.")
+@dsl.pipeline(name="train-classifier", description="Gradient-boosted trees on breast-cancer data, as ONNX.")
 def pipeline(
     rounds: int = 100,
     max_depth: int = 3,
