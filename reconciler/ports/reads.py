@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from reconciler.planning.events import Event
+from reconciler.planning.observations import EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
 
 
@@ -25,11 +26,12 @@ class RunView:
     state: str
     reason: str
     commit: str
-    run_id: str
+    run_id: EngineRunId
     model: str
     created_at: datetime
     submitted_at: datetime | None
     finished_at: datetime | None
+    outputs: tuple[OutputArtifact, ...]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from reconciler.planning.events import Event
+from reconciler.planning.observations import EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
 from reconciler.ports.reads import Page, RunView, TaskView
 from reconciler.stores.ledger.database import Database, statements
@@ -101,9 +102,10 @@ def _run(row: DictRow) -> RunView:
         state=row["state"],
         reason=row["reason"],
         commit=row["commit"],
-        run_id=row["run_id"],
+        run_id=EngineRunId(row["run_id"]),
         model=row["model"],
         created_at=row["created_at"],
         submitted_at=row["submitted_at"],
         finished_at=row["finished_at"],
+        outputs=tuple(OutputArtifact(**item) for item in row["outputs"]),
     )

@@ -1,0 +1,26 @@
+"""What keeps other sites' pages from writing here through a person's browser."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from api.http.problems import Refusal
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def refuse_foreign_writes(request: Request) -> None:
+    """Refuse a write whose Origin is another host, or whose body is no JSON: forms cannot send that."""
+    if request.method in SAFE:
+        return
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Refusal(HTTPStatus.FORBIDDEN, "foreign-origin", f"pages of {origin} may not write here")
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and media_type != "application/json":
+        detail = f"send application/json, not {media_type or 'a body without a Content-Type'}"
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "json-required", detail)

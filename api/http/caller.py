@@ -1,0 +1,109 @@
+"""Who calls, and for which tenant and project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.http.context import context_of
+from api.http.problems import Refusal, not_found
+from intents.authority import Principal, roles
+from intents.tree import Tree
+
+TENANT_HEADER, PROJECT_HEADER = "x-tenant-id", "x-project-id"
+USER_HEADER, EMAIL_HEADER, GROUPS_HEADER = "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups"
+PATH_TENANT = "ordain.path_tenant"
+
+
+class TenantInPath:
+    """ASGI middleware: `/t/<tenant>/rest` is `/rest` for that tenant."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand in front of `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Strip the prefix and remember its tenant."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith("/t/"):
+            tenant, _, rest = path.removeprefix("/t/").partition("/")
+            scope = {**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), PATH_TENANT: tenant}
+        await self._app(scope, receive, send)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated principal in one tenant and one of its projects."""
+
+    tree: Tree
+    tenant: str
+    project: str
+    principal: Principal
+    email: str
+
+
+async def tenant_of(request: Request) -> tuple[Tree, str | None]:
+    """Return the tree at head and the tenant that header, host and path agree on; None on the bare host."""
+    tree = await context_of(request).head.advance()
+    named = {
+        "header": request.headers.get(TENANT_HEADER),
+        "host": _tenant_of_host(tree, request.url.hostname or ""),
+        "path": request.scope.get(PATH_TENANT),
+    }
+    found = {source: tenant for source, tenant in named.items() if tenant}
+    if len(set(found.values())) > 1:
+        said = ", ".join(f"the {source} says {tenant}" for source, tenant in found.items())
+        raise Refusal(HTTPStatus.BAD_REQUEST, "tenant-disagreement", f"which tenant? {said}")
+    tenant = next(iter(found.values()), None)
+    if tenant is not None and tree.tenant(tenant) is None:
+        raise not_found(f"tenant {tenant}")
+    return tree, tenant
+
+
+def _tenant_of_host(tree: Tree, host: str) -> str | None:
+    if host == tree.platform.base_domain:
+        return None
+    tenant = tree.hostnames().get(host)
+    if tenant is None:
+        raise not_found(f"host {host}")
+    return tenant
+
+
+def principal_of(request: Request) -> Principal:
+    """Return the person, or the worker, that the edge or the socket's owner named."""
+    user = request.headers.get(USER_HEADER)
+    if not user:
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthenticated", "nobody is signed in: the edge set no person")
+    groups = (group.strip() for group in request.headers.get(GROUPS_HEADER, "").split(","))
+    return Principal(user, frozenset(group for group in groups if group))
+
+
+async def caller_of(request: Request) -> Caller:
+    """Resolve tenant, project and principal, or refuse."""
+    tree, tenant = await tenant_of(request)
+    if tenant is None:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "tenant-required", "name a tenant: use its host, or /t/<tenant>/")
+    principal = principal_of(request)
+    if not principal.is_worker and not roles(tree, tenant, principal):
+        raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"{principal.user} is no member of {tenant}")
+    project = _project_of(request, tree, tenant)
+    return Caller(tree, tenant, project, principal, request.headers.get(EMAIL_HEADER, principal.user))
+
+
+def _project_of(request: Request, tree: Tree, tenant: str) -> str:
+    asked, edge = request.query_params.get("project"), request.headers.get(PROJECT_HEADER)
+    if asked and edge and asked != edge:
+        detail = f"which project? the query says {asked}, the edge says {edge}"
+        raise Refusal(HTTPStatus.BAD_REQUEST, "project-disagreement", detail)
+    document = tree.tenant(tenant)
+    project = asked or edge or (document.spec.default_project if document else "")
+    if tree.project(tenant, project) is None:
+        raise not_found(f"project {project}")
+    return project
+
+
+CallerDep = Annotated[Caller, Depends(caller_of)]

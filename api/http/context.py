@@ -1,0 +1,65 @@
+"""What the routes need of the world, as ports; the composition root fills it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from fastapi import Request
+
+from reconciler.ports.objects import Objects
+from reconciler.ports.pipelines import Pipelines
+from reconciler.ports.reads import TenantReads
+from reconciler.ports.repository import Repository
+from reconciler.ports.requests import RequestQueue
+from reconciler.workers.tree_at_head import TreeAtHead
+
+
+class Broadcast:
+    """Wakes everyone who waits, at each hint; a waiter always looks again for itself."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._event = asyncio.Event()
+
+    def __call__(self) -> None:
+        """Wake all waiters."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Return at the next hint, at the latest after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """Everything the API acts on; it writes to the request queue and nowhere else."""
+
+    head: TreeAtHead
+    repository: Repository
+    queue: Callable[[str], RequestQueue]
+    """The queue as one tenant sees it."""
+    reads: Callable[[str], TenantReads]
+    pipelines: Pipelines
+    """For the logs of tasks."""
+    objects: Objects
+    platform_status: Callable[[], dict[str, Any]]
+    """Every part of the platform with its health, as `ordain status --json` prints it."""
+    now: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    answered: Broadcast = field(default_factory=Broadcast)
+    happened: Broadcast = field(default_factory=Broadcast)
+
+
+def context_of(request: Request) -> ApiContext:
+    """Return the context of the application that serves this request."""
+    return cast(ApiContext, request.app.state.context)
