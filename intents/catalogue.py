@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,110 @@ CATALOGUE: dict[str, Explanation] = {
     "invalid-quantity": Explanation("Not a Kubernetes quantity.", "Write such as 1, 500m or 2Gi."),
     "invalid-duration": Explanation("Not a duration.", "Write such as 90s, 5m or 2h."),
     "invalid-member": Explanation("A member is neither a user nor a group, or both.", "Give exactly one."),
+    # references
+    "no-platform": Explanation("The tree has no platform/platform.yaml.", "Put it back."),
+    "unknown-tenant": Explanation("There is no such tenant.", "Correct the name, or add the tenant."),
+    "unknown-project": Explanation(
+        "The tenant has no such project.", "Correct the name, or add the project."
+    ),
+    "unknown-cluster": Explanation("There is no such cluster.", "Correct the name, or add the cluster."),
+    "unknown-template": Explanation(
+        "There is no such version of a template in the catalog.", "Choose one that is there."
+    ),
+    "template-not-offered": Explanation(
+        "The template is not offered to this tenant.",
+        "Ask a platform admin to add the tenant to the template.",
+    ),
+    "unknown-model-version": Explanation(
+        "The project has no such model version.",
+        "Choose one that is registered, or train and register it first.",
+    ),
+    "digest-mismatch": Explanation(
+        "The digest is not that of the model version, or of its files.", "Copy the digest the message gives."
+    ),
+    # runs
+    "unknown-parameter": Explanation("The template has no such parameter.", "Correct or remove it."),
+    "missing-parameter": Explanation("The template needs a parameter that is not given.", "Add it."),
+    "invalid-parameter": Explanation(
+        "A parameter is not what the template's schema allows.", "Give a value within the schema."
+    ),
+    "no-model-output": Explanation(
+        "The run registers a model, but the template declares no model output.", "Remove `register`."
+    ),
+    "output-not-chosen": Explanation(
+        "The template has several model outputs and the run names none.", "Set `register.output`."
+    ),
+    "unknown-output": Explanation("The template has no such model output.", "Choose one it declares."),
+    "run-name-used": Explanation(
+        "Another run of the project has this name, maybe on another date.",
+        "Choose another name, or raise `attempt` of that run to run it again.",
+    ),
+    "attempt-lowered": Explanation("Attempts are counted upwards.", "Write a higher number."),
+    # templates and models
+    "invalid-schema": Explanation("A template's `parameters` is no JSON Schema of an object.", "Correct it."),
+    "invalid-package": Explanation(
+        "A template's package is no KFP pipeline that can be run as it stands.", "Compile it again."
+    ),
+    "package-changed": Explanation(
+        "The package's sha256 is not the one its template names.", "Write the digest of the package as it is."
+    ),
+    "package-parameters": Explanation(
+        "The template's parameters and the inputs of its package do not agree.", "Make one follow the other."
+    ),
+    "model-layout": Explanation(
+        "The files are no Triton model repository of this model.",
+        "Lay them out as <model>/config.pbtxt and <model>/1/….",
+    ),
+    # serving
+    "duplicate-name": Explanation("Two things in one list have the same name.", "Rename one."),
+    "replace-one-version": Explanation(
+        "The strategy `replace` serves one version.",
+        "Keep the new version; the rollout keeps the old one alive.",
+    ),
+    "mixed-models": Explanation(
+        "A deployment serves one model, because its path names it.",
+        "Make another deployment for another model.",
+    ),
+    "version-changed": Explanation(
+        "A name that is served, or was last good, would get another model or digest.",
+        "Give the new version another name.",
+    ),
+    "weights-sum": Explanation("The weights do not add up to 100.", "Change them until they do."),
+    "orphan-rollout": Explanation(
+        "A rollout stands without its deployment.", "Remove both files in one change."
+    ),
+    "derived-name-clash": Explanation(
+        "Two Kubernetes objects derived from different intents would have one name.", "Rename the deployment."
+    ),
+    # tenancy and change
+    "duplicate-hostname": Explanation("A host name is claimed twice.", "Choose another."),
+    "immutable-field": Explanation(
+        "The field cannot change once the intent is committed.", "Keep it, or make a new intent."
+    ),
+    "not-empty": Explanation("A tenant or project that is removed still has intents.", "Remove them first."),
+    "in-use": Explanation("Something that is removed is still named elsewhere.", "Change its users first."),
+    "forbidden": Explanation("The person's roles do not cover this path.", "Ask someone whose roles do."),
+    "conflict": Explanation(
+        "What stands at the path is not what the request was decided on.",
+        "Read it again and decide on what is there now.",
+    ),
 }
+
+
+def to_markdown() -> str:
+    """Return the reference page of all codes."""
+    rows = (f"| `{code}` | {each.meaning} | {each.remedy} |" for code, each in sorted(CATALOGUE.items()))
+    head = (
+        "# Problems",
+        "",
+        "Every reason for which an intent is refused.",
+        "Generated: `python -m intents.catalogue docs/reference/problems.md`.",
+        "",
+        "| code | meaning | what to do |",
+        "|---|---|---|",
+    )
+    return "\n".join((*head, *rows)) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(to_markdown(), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 from intents.catalogue import CATALOGUE
 from intents.composing import Composed, Location, compose, shortened
 from intents.documents import Document, dotted
+from intents.hints import did_you_mean, nearest
 from intents.identity import Identity, identify, misplaced
 from intents.kinds import SPECS, Envelope, Kind, Spec
 from intents.problems import InvalidIntent, Problem
@@ -99,19 +99,13 @@ def _problem(model: type[BaseModel], path: str, composed: Composed, error: Error
 
 def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str]:
     """Return code, message and hint for one of pydantic's errors."""
-    kind, name, context = (
-        error["type"],
-        str(error["loc"][-1]) if error["loc"] else "document",
-        error.get("ctx", {}),
-    )
+    kind, location, context = error["type"], error["loc"], error.get("ctx", {})
+    name = str(location[-1]) if location else "document"
     if kind in CATALOGUE:
         return kind, f"`{name}`: {context['message']}", str(context["hint"])
     if kind == "extra_forbidden":
-        return (
-            "unknown-field",
-            f"`{name}` is no field here",
-            _nearest(name, _fields(model, error["loc"][:-1])),
-        )
+        hint = nearest(name, _fields(model, location[:-1]), "fields here")
+        return "unknown-field", f"`{name}` is no field here", hint
     if kind == "missing":
         return "missing-field", f"`{name}` is missing", ""
     return _explain_value(kind, name, error)
@@ -132,7 +126,7 @@ def _not_one_of(name: str, error: ErrorDetails) -> str:
 
 def _choice(error: ErrorDetails) -> str:
     expected = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    return _did_you_mean(str(error["input"]), expected)
+    return did_you_mean(str(error["input"]), expected)
 
 
 def _found(value: Any) -> str:
@@ -148,18 +142,6 @@ def _found(value: Any) -> str:
         case list():
             return "a list"
     return "a mapping"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    return _did_you_mean(name, known) or (
-        f"fields here: {', '.join(known)}" if known else "nothing can be set here"
-    )
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    lowered = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower(), lowered, n=1)
-    return f"did you mean `{lowered[close[0]]}`?" if close else ""
 
 
 def _fields(model: type[BaseModel], location: Location) -> list[str]:

@@ -146,7 +146,9 @@ class Tree:
     def model_version(self, tenant: str, project: str, reference: str) -> Document[ModelVersionSpec] | None:
         """Return the model version `name@number` of a project."""
         name, _, number = reference.partition("@")
-        return self.model_versions(tenant, project, name).get(int(number)) if number.isdecimal() else None
+        known = self._names.get((Kind.MODEL_VERSION, tenant, project, name), _NONE).values()
+        found = (each for each in known if each.identity.version == number)
+        return of_spec(next(found, None), ModelVersionSpec)
 
     def deployment(self, tenant: str, project: str, name: str) -> Document[ModelDeploymentSpec] | None:
         """Return what is to be served under `name`."""
