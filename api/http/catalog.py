@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Response
 from api.http.caller import Caller, CallerDep
 from api.http.problems import Refusal, not_found
 from api.http.writes import ContextDep
-from intents.checks.templates import offered
 from intents.documents import Document
 from intents.kinds import TemplateSpec
 
@@ -22,7 +21,7 @@ router = APIRouter(prefix="/templates", tags=["catalog"])
 async def list_templates(caller: CallerDep) -> dict[str, Any]:
     """Return the templates that are offered to the tenant."""
     templates = caller.tree.templates().values()
-    return {"items": [template_view(each) for each in templates if offered(each.spec, caller.tenant)]}
+    return {"items": [template_view(each) for each in templates if each.spec.offered_to(caller.tenant)]}
 
 
 @router.get("/{template}")
@@ -54,7 +53,7 @@ async def get_package(
 
 def _template(caller: Caller, reference: str) -> Document[TemplateSpec]:
     document = caller.tree.template(reference)
-    if document is None or not offered(document.spec, caller.tenant):
+    if document is None or not document.spec.offered_to(caller.tenant):
         raise not_found(f"template {reference}")
     return document
 

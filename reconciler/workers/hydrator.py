@@ -18,7 +18,7 @@ from reconciler.ports.status_ledger import StatusLedger
 from reconciler.workers.loop import Turned
 from reconciler.workers.tree_at_head import TreeAtHead
 from renderers.canonical import to_yaml
-from renderers.kserve import render_deployment
+from renderers.deployments import render_deployment
 
 METADATA = "hydrator.metadata"
 

@@ -118,7 +118,7 @@ def _pause(name: str, error: Exception, backoff: Backoff) -> float:
     return backoff.next()
 
 
-async def wake_on(hints: Callable[[], AsyncIterator[str]], *wakes: Wake) -> None:
+async def wake_on(hints: Callable[[], AsyncIterator[str]], *wakes: Callable[[], None]) -> None:
     """Wake loops at every hint, for ever; a broken source is opened again with back-off."""
     backoff = Backoff()
     while True:

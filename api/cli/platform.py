@@ -1,0 +1,157 @@
+"""`ordain up`, `down`, `status` and `demo`: the platform on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from api.cli.status_table import notice_line, status_table
+from intents.problems import InvalidIntent
+from reconciler.services.control import StartFailed, run_foreground, start_detached, stop
+from reconciler.services.layout import Layout
+from reconciler.services.lock import AlreadyRunning, supervisor_of
+from reconciler.services.settings import NotSetUp, Settings
+from reconciler.services.status import collect
+from reconciler.services.supervisor import Notice
+
+START_SECONDS = 90.0
+REFRESH_SECONDS = 1.0
+
+root_option = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True),
+    default=".",
+    show_default="this folder",
+    help="The folder with platform/, tenants/ and templates/; state goes to .ordain/ below it.",
+)
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Come back when every part is ready.")
+@root_option
+def up(root: Path, detach: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Start every part of the platform and keep it up; Ctrl-C stops all of it."""
+    layout, console = Layout(root), Console()
+    with readable_errors():
+        if detach:
+            start(layout, console)
+        else:
+            asyncio.run(_stay_up(layout, console))
+
+
+@click.command()
+@root_option
+def down(root: Path) -> None:
+    """Stop the platform and everything that belongs to it; its state stays."""
+    stopped = asyncio.run(stop(Layout(root)))
+    click.echo("stopped" if stopped else f"nothing runs at {root}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@root_option
+def status(root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show every part: pid, address, memory, health; exit 1 unless all are ready."""
+    found = collect(Layout(root))
+    if as_json:
+        click.echo(json.dumps(found.to_document(), indent=2))
+    else:
+        Console().print(status_table(found))
+    sys.exit(0 if found.healthy else 1)
+
+
+@click.command()
+@root_option
+def demo(root: Path) -> None:
+    """Train, register, deploy, answer inferences, roll back, and show the timeline; leaves the platform up."""
+    from api.cli.demo import run_demo  # noqa: PLC0415 - `status` needs no HTTP client
+
+    layout, console = Layout(root), Console()
+    with readable_errors():
+        if supervisor_of(layout) is None:
+            start(layout, console)
+        settings = Settings.load(layout)
+        address = f"http://127.0.0.1:{settings.edge_port}"
+        sys.exit(asyncio.run(run_demo(address, base_domain(layout), console)))
+
+
+def start(layout: Layout, console: Console) -> None:
+    """Start the platform as a session of its own and say where everything is."""
+    began = time.monotonic()
+    argv = (sys.executable, "-m", "api.main", "up", "--root", str(layout.root))
+    with console.status("starting every part"):
+        asyncio.run(start_detached(layout, argv, START_SECONDS))
+    console.print(f"ready in {time.monotonic() - began:.1f} s")
+    console.print(welcome(layout, Settings.load(layout)))
+
+
+async def _stay_up(layout: Layout, console: Console) -> None:
+    """Run the supervisor with a live table; on a pipe, with a line for each change."""
+    from api.composition import platform_parts  # noqa: PLC0415 - client commands start without it
+
+    began = time.monotonic()
+    live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def changed(notice: Notice) -> None:
+        console.print(notice_line(notice))
+
+    def ready(settings: Settings) -> None:
+        console.print(f"[bold green]ready[/] in {time.monotonic() - began:.1f} s")
+        console.print(welcome(layout, settings))
+
+    if not console.is_terminal:
+        await run_foreground(layout, platform_parts, changed, ready)
+        return
+    with live:
+        refreshing = asyncio.create_task(_refresh(live, layout))
+        try:
+            await run_foreground(layout, platform_parts, changed, ready)
+        finally:
+            refreshing.cancel()
+
+
+async def _refresh(live: Live, layout: Layout) -> None:
+    while True:
+        live.update(status_table(await asyncio.to_thread(collect, layout)))
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+def base_domain(layout: Layout) -> str:
+    """Return the platform's base domain, from the head of its own repository."""
+    from api.composition import tree_at_head  # noqa: PLC0415 - client commands start without it
+
+    return tree_at_head(layout).platform.base_domain
+
+
+def welcome(layout: Layout, settings: Settings) -> str:
+    """Say what is where, and what a person should know before trusting it."""
+    from api.composition import tree_at_head  # noqa: PLC0415 - client commands start without it
+
+    hosts = "\n".join(f"  http://{host}:{settings.edge_port}/" for host in tree_at_head(layout).hostnames())
+    return (
+        f"{hosts}\n"
+        f"  state {layout.state}, logs {layout.logs}\n"
+        "  Packages run as child processes of this machine, not isolated from each other; nobody signs in:\n"
+        "  the edge names everyone local@localhost. Only this machine can reach it."
+    )
+
+
+class readable_errors:  # noqa: N801 - a context manager reads as a verb
+    """Turn the errors a person can act on into one message and exit code 1."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, AlreadyRunning | StartFailed | NotSetUp | InvalidIntent | PermissionError):
+            click.echo(f"ordain: {error}", err=True)
+            sys.exit(1)
+
+
