@@ -1,7 +1,7 @@
 """Who a process is, beyond its pid.
 
-A pid is handed out again after its process ended, so nothing here trusts one alone: a process is its pid *and*
-the moment the kernel started it (field 22 of /proc/<pid>/stat, proc_pid_stat(5)). Standard library only, Linux.
+A pid is handed out again after its process ended, so nothing here trusts one alone: a process is its pid
+*and* the moment the kernel started it (field 22 of /proc/<pid>/stat, proc_pid_stat(5)). Linux only.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def end_group(
 
 
 def proportional_memory(identity: ProcessIdentity, apart: Collection[int] = ()) -> int:
-    """Return the bytes (PSS: shared pages divided among their users) of the process and all that belongs to it.
+    """Return the bytes (PSS: shared pages divided among users) of the process and all that belongs to it.
 
     Descendants in sessions of their own count too (Postgres makes such), but for those whose pid stands in
     `apart` and what belongs to them.
@@ -144,7 +144,7 @@ def _stat(pid: int) -> _Stat | None:
 
 
 def _pss(pid: int) -> int:
-    """Return the process's PSS, its resident size where the kernel does not let us look, 0 when it is gone."""
+    """Return the process's PSS, its resident size where the kernel shows no more, 0 when it is gone."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
             if line.startswith("Pss:"):

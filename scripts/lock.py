@@ -1,4 +1,4 @@
-"""Write requirements/*.txt anew: the newest versions that fit, for every platform, each file pinned by its hash."""
+"""Write requirements/*.txt anew: the newest versions that fit, for all platforms, each file with its hash."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from package_index import IndexSettings
 from setup import LOCKS, ROOT, find_or_install_uv, run, say, uv_environment
 
-# One lock a line: its sources, in the order uv reads them. uv locks itself, so that set-up can check its hash.
+# One lock a line: its sources, as uv reads them. uv locks itself, so that set-up can check its hash.
 SOURCES: dict[str, list[str]] = {
     "uv.txt": ["requirements/uv.in"],
     "control.txt": ["pyproject.toml", "--group", "build", "--group", "dev"],

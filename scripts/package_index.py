@@ -1,4 +1,4 @@
-"""pip's settings as uv's, and one wheel without pip: what set-up needs where Python came without ensurepip."""
+"""pip's settings as uv's, and one wheel without pip, for a Python that came without ensurepip."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class IndexSettings:
 def download_wheel_script(
     settings: IndexSettings, name: str, version: str, hashes: set[str], target: Path
 ) -> None:
-    """Put the one executable of a wheel at `target`; the file must have one of `hashes` (sha256, hexadecimal)."""
+    """Put the one executable of a wheel at `target`; the wheel must have one of `hashes` (sha256, hex)."""
     wheel = _find_wheel(settings, name, version)
     content = _get(settings, wheel)
     if hashlib.sha256(content).hexdigest() not in hashes:
@@ -70,7 +70,7 @@ def download_wheel_script(
             f"{wheel} is not the file the lock pins; if the index is a mirror, let it fetch the file anew"
         )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        program = archive.read(f"{name}-{version}.data/scripts/{name}")
+        program: bytes = archive.read(f"{name}-{version}.data/scripts/{name}")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(program)
     target.chmod(0o755)
@@ -81,7 +81,7 @@ def _find_wheel(settings: IndexSettings, name: str, version: str) -> str:
     for page in [f"{index.rstrip('/')}/{name}/" for index in pages]:
         html = _get(settings, page).decode("utf-8", errors="replace")
         for link in re.findall(r'href="([^"]+)"', html):
-            address = urllib.parse.urljoin(page, link.replace("&amp;", "&"))
+            address: str = urllib.parse.urljoin(page, link.replace("&amp;", "&"))
             if _fits(urllib.parse.urlsplit(address).path.rsplit("/", 1)[-1], f"{name}-{version}-"):
                 return address
     sys.exit(f"no wheel of {name} {version} for {platform.machine()} at the package index")

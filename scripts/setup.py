@@ -1,8 +1,8 @@
 """Build the three environments of this checkout: `.venv`, `.venv-tasks` and `.venv-triton`.
 
 Needs Python 3.11 or newer and a package index, nothing else: `uv`, in the version and with the hashes of
-requirements/uv.txt, comes first and installs the rest from the locks. pip's own settings (environment, pip.conf)
-say where the index is, for pip and for uv. Run again it does nothing, in a tenth of a second.
+requirements/uv.txt, comes first and installs the rest from the locks. pip's own settings (environment,
+pip.conf) say where the index is, for pip and for uv. Run again it does nothing, in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Environment:
         return self.path / ".ordain-stamp"
 
     def fingerprint(self) -> str:
-        """Hash all that would make another environment: the lock, the interpreter, the checkout's own place."""
+        """Hash all that would make another environment: the lock, the interpreter, the checkout's place."""
         parts = [sys.version, str(ROOT), (LOCKS / self.lock).read_text(encoding="utf-8")]
         if self.with_project:
             parts.append((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def _possible(environment: Environment) -> bool:
 
 
 def build(environment: Environment, uv: Path, settings: IndexSettings) -> None:
-    """Make the environment equal to its lock; the stamp is written last, so a cut-off build is built again."""
+    """Make the environment equal to its lock; the stamp comes last, so a cut-off build is built again."""
     started = time.monotonic()
     say(f"{environment.folder}: {environment.purpose}")
     environment.stamp.unlink(missing_ok=True)
@@ -123,7 +123,14 @@ def find_or_install_uv(settings: IndexSettings) -> Path:
 
 def install_uv_with_pip() -> None:
     run([sys.executable, "-m", "venv", UV_FOLDER], dict(os.environ))
-    pip = [UV_FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        UV_FOLDER / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     run([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], dict(os.environ))
 
 

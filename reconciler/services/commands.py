@@ -40,7 +40,7 @@ def _existing(path: Path) -> Path:
 
 
 async def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> str:
-    """Return what a command printed; raises CommandFailed, with the end of it, unless it ended well in time."""
+    """Return what a command printed; raises CommandFailed with the end of it unless it ended well in time."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *argv, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, start_new_session=True

@@ -14,7 +14,7 @@ from reconciler.services.logs import last_lines, open_log
 from reconciler.services.record import PartState, read_records
 from reconciler.services.settings import Settings
 from reconciler.services.supervisor import Notice, Supervisor
-from reconciler.services.sweep import end_claims, end_parts
+from reconciler.services.sweep import end_children, end_parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -65,7 +65,7 @@ async def start_detached(layout: Layout, argv: Sequence[str], seconds: float) ->
     if supervisor_of(layout) is not None:
         raise AlreadyRunning(f"the platform at {layout.root} is up already; see `ordain status`")
     log = layout.log("supervisor")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - starting takes a millisecond; nothing waits for its end
         argv,
         cwd=layout.root,
         stdin=subprocess.DEVNULL,
@@ -85,7 +85,7 @@ async def start_detached(layout: Layout, argv: Sequence[str], seconds: float) ->
 
 
 async def stop(layout: Layout) -> bool:
-    """End the supervisor and all that belongs to the platform, also what a killed one left; say if anything ran."""
+    """End the supervisor and all that belongs to the platform; say whether anything ran."""
     if not layout.state.exists():
         return False
     supervisor = supervisor_of(layout)
@@ -93,7 +93,7 @@ async def stop(layout: Layout) -> bool:
         # Only the supervisor is asked: it ends its parts in order. Those are sessions of their own.
         await end_group(supervisor, _STOP_SECONDS)
     with sole_supervisor(layout):
-        left = [*await end_parts(layout), *await end_claims(layout)]
+        left = [*await end_parts(layout), *await end_children(layout)]
     return supervisor is not None or bool(left)
 
 

@@ -5,6 +5,7 @@ Field meanings: Envoy 1.40, `envoy.config.bootstrap.v3.Bootstrap` and `…http_c
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from reconciler.services.commands import packaged_program
@@ -46,7 +47,7 @@ def envoy(settings: Settings) -> Part:
         _write_if_absent(layout.envoy_cds, [])
 
     async def probe(_: ProcessIdentity) -> bool:
-        return await http_status_on_socket(layout.envoy_admin_socket, "/ready") == 200
+        return await http_status_on_socket(layout.envoy_admin_socket, "/ready") == HTTPStatus.OK
 
     # An update with an unknown field would else be taken, without the field and what it means.
     flags = ("--disable-hot-restart", "--reject-unknown-dynamic-fields", "--log-level", "warning")

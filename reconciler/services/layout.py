@@ -34,7 +34,7 @@ class Layout:
 
     @property
     def processes(self) -> Path:
-        """Runs and model servers: one folder each, made by the driver that started it, with its `claim.json`."""
+        """Runs and model servers: one folder each, made by the driver that started it."""
         return self.state / "proc"
 
     @property
@@ -82,7 +82,7 @@ class Layout:
 
     @cached_property
     def sockets(self) -> Path:
-        """The folder of the unix sockets, for the owner alone: in the state folder unless its path is too long."""
+        """The folder of the unix sockets, for the owner alone: in the state folder if its path allows."""
         inside = self.state / "sockets"
         if len(os.fsencode(inside / _LONGEST_SOCKET_NAME)) <= _LONGEST_SOCKET_PATH:
             return inside

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from reconciler.process_identity import ProcessIdentity, identity_of
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.services.layout import Layout
+
+_ATTEMPTS = 20
+_PAUSE_SECONDS = 0.05
 
 
 class AlreadyRunning(Exception):
@@ -28,17 +32,27 @@ def sole_supervisor(layout: Layout) -> Iterator[None]:
     The kernel lets go of the lock with the process, however that ends. No child inherits it.
     """
     with layout.supervisor_lock.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _acquired(file):
             raise AlreadyRunning(
                 f"the platform at {layout.root} is up already; see `ordain status`, end it with `ordain down`"
-            ) from None
+            )
         file.truncate(0)
         identity = identity_of(os.getpid())
         json.dump(asdict(identity) if identity else {}, file)
         file.flush()
         yield
+
+
+def _acquired(file: IO[str]) -> bool:
+    """Try for a second: who only looks (`supervisor_of`) holds the lock for an instant, too."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def supervisor_of(layout: Layout) -> ProcessIdentity | None:

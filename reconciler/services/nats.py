@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from reconciler.services.commands import program
@@ -25,7 +26,7 @@ def nats(settings: Settings) -> Part:
         write_document(configuration, _configuration(settings))
 
     async def probe(_: ProcessIdentity) -> bool:
-        return await http_status_on_port(HOST, settings.ports.nats_monitor, "/healthz") == 200
+        return await http_status_on_port(HOST, settings.ports.nats_monitor, "/healthz") == HTTPStatus.OK
 
     return Part(
         name="nats",

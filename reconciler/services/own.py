@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from reconciler.services.part import Part
@@ -20,7 +21,7 @@ def own_processes(layout: Layout, command: Callable[[str], Sequence[str]]) -> tu
     """Return the three parts; `command` gives the words that start the process of a name."""
 
     async def api_ready(_: ProcessIdentity) -> bool:
-        return await http_status_on_socket(layout.api_socket, "/readyz") == 200
+        return await http_status_on_socket(layout.api_socket, "/readyz") == HTTPStatus.OK
 
     async def writer_ready(identity: ProcessIdentity) -> bool:
         return is_announced(layout.ready / "writer", identity)

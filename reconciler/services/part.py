@@ -34,5 +34,5 @@ class Part:
     once_ready: Step | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 5.0
-    # Files of the process outside its folders, of no use without it: removed before a start and after the end.
+    # Files of no use without the process: removed before a start and after the end.
     litter: tuple[Path, ...] = ()

@@ -1,7 +1,7 @@
 """Postgres from the wheel's binaries: made once, listening on a unix socket only, passwords by SCRAM.
 
-Postgres refuses to run as root. There it runs in a user namespace, where root has another number but keeps its
-files; where the system allows no namespaces, as `nobody` who may look into root's folders (one capability).
+Postgres refuses to run as root. There it runs in a user namespace, where root has another number but keeps
+its files; where the system allows no namespaces, as `nobody` with one capability, to enter its folders.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ async def _create(settings: Settings, data: Path, run_as: _RunAs) -> None:
 
 
 async def _set_roles(settings: Settings, data: Path, run_as: _RunAs) -> None:
-    """Make the database and the roles, in single-user mode; a note in the data folder says with which passwords."""
+    """Make the database and the roles, in single-user mode; a note in the data folder says it was done."""
     passwords = {role: settings.postgres_password(role) for role in PostgresRole}
     note = data / "ordain-roles"
     wanted = hashlib.sha256(repr(sorted(passwords.items())).encode()).hexdigest()
@@ -140,7 +140,7 @@ async def _set_roles(settings: Settings, data: Path, run_as: _RunAs) -> None:
 
 
 async def _end_stray_server(data: Path) -> None:
-    """End a server still on this data that nobody remembers, and remove a lock file left by one that was killed.
+    """End a server still on this data that nobody remembers; remove the lock file of one that was killed.
 
     Postgres itself judges by the pid alone and would not start where another program has it by now.
     """

@@ -47,7 +47,7 @@ async def postgres_accepts(socket: Path, user: str, database: str) -> bool:
 
 
 def s3_presigned(method: str, bucket: str, access_key: str, secret_key: str) -> str:
-    """Return a target that shows the keys are good and the bucket is there (signature version 2, in the query).
+    """Return a signed target that shows the keys are good and the bucket is there.
 
     Format: "Authenticating requests using query parameters (version 2)" of Amazon's S3 user guide.
     """

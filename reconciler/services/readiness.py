@@ -21,7 +21,7 @@ STALE_SECONDS = 60.0
 
 
 async def keep_announcing(path: Path) -> None:
-    """Say "at work" now and every two seconds, until cancelled. Start it once the process has begun its work."""
+    """Say "at work" now and every two seconds, until cancelled. Start it once the work has begun."""
     document = _own_announcement()
     while True:
         path.write_text(document, encoding="ascii")

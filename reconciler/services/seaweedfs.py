@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from reconciler.process_identity import ProcessIdentity
-    from reconciler.services.settings import Settings
+    from reconciler.services.settings import Ports, Settings
 
 BUCKETS = ("artifacts", "models", "records")
 # Its own guess is a hundredth of the disk; a volume file grows to this and another is begun.
@@ -34,7 +35,7 @@ def seaweedfs(settings: Settings) -> Part:
     async def probe(_: ProcessIdentity) -> bool:
         # The last bucket is made last, after everything else is up.
         target = s3_presigned("HEAD", BUCKETS[-1], settings.s3_access_key, settings.s3_secret_key)
-        return await http_status_on_port(HOST, settings.ports.s3, target, "HEAD") == 200
+        return await http_status_on_port(HOST, settings.ports.s3, target, "HEAD") == HTTPStatus.OK
 
     return Part(
         name="s3",
@@ -49,10 +50,18 @@ def seaweedfs(settings: Settings) -> Part:
     )
 
 
+def _servers(ports: Ports) -> dict[str, int]:
+    return {
+        "s3": ports.s3,
+        "master": ports.s3_master,
+        "volume": ports.s3_volume,
+        "filer": ports.s3_filer,
+        "admin": ports.s3_admin,
+    }
+
+
 def _options(settings: Settings, data: Path) -> list[str]:
-    ports = settings.ports
-    servers = {"s3": ports.s3, "master": ports.s3_master, "volume": ports.s3_volume}
-    servers |= {"filer": ports.s3_filer, "admin": ports.s3_admin}
+    servers = _servers(settings.ports)
     listening = [f"-{name}.port={port}" for name, port in servers.items()]
     listening += [f"-{name}.port.grpc={port + GRPC_OFFSET}" for name, port in servers.items()]
     return [
@@ -86,10 +95,8 @@ def _identities(settings: Settings) -> dict[str, Any]:
 
 
 def _sockets_outside(settings: Settings) -> tuple[Path, ...]:
-    """Return the sockets whose place is fixed in SeaweedFS: named after gRPC ports, left behind when it is killed."""
-    ports = settings.ports
-    servers = {"s3": ports.s3, "master": ports.s3_master, "volume": ports.s3_volume}
-    servers |= {"filer": ports.s3_filer, "admin": ports.s3_admin}
+    """Return the sockets whose place SeaweedFS fixes, named after gRPC ports; a killed one leaves them."""
     return tuple(
-        Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC_OFFSET}.sock") for name, port in servers.items()
+        Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC_OFFSET}.sock")  # noqa: S108 - its choice
+        for name, port in _servers(settings.ports).items()
     )

@@ -27,11 +27,11 @@ DATABASE = "ordain"
 
 
 class NotSetUp(Exception):
-    """This root has no settings yet: `ordain up` makes them."""
+    """The root has no settings yet: `ordain up` makes them."""
 
 
 class PostgresRole(StrEnum):
-    """Who connects to Postgres: the owner migrates, the API sees one tenant a transaction, workers see all."""
+    """Who connects: the owner migrates, the API sees one tenant a transaction, workers see all."""
 
     OWNER = "ordain_owner"
     API = "ordain_api"

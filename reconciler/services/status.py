@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.process_identity import is_alive, proportional_memory
 from reconciler.services.lock import supervisor_of
 from reconciler.services.record import PartRecord, PartState, read_records
-from reconciler.services.sweep import claims
+from reconciler.services.sweep import Child, ChildKind, children
 
 if TYPE_CHECKING:
     from reconciler.process_identity import ProcessIdentity
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PartStatus:
-    """One part. `memory` is its PSS in bytes, `since` seconds of the epoch; pid 0 means that none runs."""
+class ProcessStatus:
+    """One process and what belongs to it. `memory` is its PSS in bytes; pid 0 means that none runs."""
 
     name: str
     pid: int
     address: str
     memory: int
     health: str
+
+
+@dataclass(frozen=True)
+class PartStatus(ProcessStatus):
+    """One part; `since` is when its health last changed, in seconds of the epoch."""
+
     restarts: int
     since: float
     reason: str
@@ -31,45 +37,56 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class PlatformStatus:
-    """All parts, and apart from them the runs and model servers, whose memory is the tenants'."""
+    """All parts, and apart from them what is the tenants': served model versions and runs."""
 
     up: bool
     parts: tuple[PartStatus, ...]
-    served: tuple[PartStatus, ...]
+    served: tuple[ProcessStatus, ...]
+    runs: tuple[ProcessStatus, ...]
 
     @property
     def memory(self) -> int:
         """Bytes (PSS) of the platform itself."""
         return sum(part.memory for part in self.parts)
 
+    @property
+    def healthy(self) -> bool:
+        return self.up and all(part.health == PartState.READY for part in self.parts)
+
     def to_document(self) -> dict[str, Any]:
-        return asdict(self) | {"memory": self.memory}
+        return asdict(self) | {"memory": self.memory, "healthy": self.healthy}
 
 
 def collect(layout: Layout) -> PlatformStatus:
-    """Look now; never waits for a part. A part whose process is gone is `dead`, whatever was last noted of it."""
-    supervisor = supervisor_of(layout)
-    claimed = claims(layout)
-    apart = {claim.process.pid for claim in claimed}
+    """Look now; never waits for a part. A part whose process is gone is `dead`, whatever was last noted."""
+    living = children(layout)
+    apart = {child.process.pid for child in living}
     parts = [_part(name, record, apart) for name, record in read_records(layout).items()]
+    supervisor = supervisor_of(layout)
     if supervisor is not None:
-        others = apart | {part.pid for part in parts}
-        parts.insert(0, _process("supervisor", supervisor, PartRecord(PartState.READY, ""), others))
-    served = [_process(claim.id, claim.process, PartRecord(PartState.READY, ""), ()) for claim in claimed]
-    return PlatformStatus(supervisor is not None, tuple(parts), tuple(served))
+        parts.insert(0, _supervisor(supervisor, apart | {part.pid for part in parts}))
+    return PlatformStatus(
+        up=supervisor is not None,
+        parts=tuple(parts),
+        served=tuple(_child(child) for child in living if child.kind is ChildKind.SERVED_VERSION),
+        runs=tuple(_child(child) for child in living if child.kind is ChildKind.RUN),
+    )
 
 
 def _part(name: str, record: PartRecord, apart: set[int]) -> PartStatus:
+    health, pid, memory = str(record.state), 0, 0
     if record.process is not None and is_alive(record.process):
-        return _process(name, record.process, record, apart)
-    health = record.state if record.process is None else "dead"
-    return PartStatus(name, 0, record.address, 0, health, record.restarts, record.since, record.reason)
+        pid, memory = record.process.pid, proportional_memory(record.process, apart)
+    elif record.process is not None:
+        health = "dead"
+    return PartStatus(name, pid, record.address, memory, health, record.restarts, record.since, record.reason)
 
 
-def _process(
-    name: str, process: ProcessIdentity, record: PartRecord, apart: set[int] | tuple[()]
-) -> PartStatus:
+def _supervisor(process: ProcessIdentity, apart: set[int]) -> PartStatus:
     memory = proportional_memory(process, apart)
-    return PartStatus(
-        name, process.pid, record.address, memory, record.state, record.restarts, record.since, record.reason
-    )
+    return PartStatus("supervisor", process.pid, "", memory, PartState.READY, 0, 0.0, "")
+
+
+def _child(child: Child) -> ProcessStatus:
+    memory = proportional_memory(child.process)
+    return ProcessStatus(child.id, child.process.pid, child.address, memory, "running")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from reconciler.process_identity import end_group, identity_of
 from reconciler.services.logs import bound_log, last_lines, open_log
 from reconciler.services.record import PartRecord, PartState, write_records
-from reconciler.services.sweep import MARKER, end_claims
+from reconciler.services.sweep import MARKER, end_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class Supervisor:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep every part alive until `stop`; then end them all, those that need others first."""
         keepers = [asyncio.create_task(self._keep(part), name=part.name) for part in self._parts.values()]
-        stopping = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(_event(stop))
         try:
             # A keeper never ends by itself: one that does has a fault, which ends the platform and is shown.
             await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +142,7 @@ class Supervisor:
                 self._note(part, PartState.UNHEALTHY, "does not answer")
 
     def _start(self, part: Part) -> tuple[subprocess.Popen[bytes], ProcessIdentity]:
-        """Start the process, noted down before and after; no await in between, so nothing cancels the two apart."""
+        """Start the process, noted down before and after; no await in between may be cancelled."""
         _remove_litter(part)
         marker = uuid.uuid4().hex
         self._records[part.name] = replace(self._records[part.name], marker=marker, process=None)
@@ -187,14 +187,14 @@ class Supervisor:
         return f"; the end of {part.log}: " + " | ".join(lines) if lines else ""
 
     async def _end_all(self) -> None:
-        """End the parts in waves: first those nobody needs; runs and model servers once their reconciler is gone."""
+        """End the parts in waves, those nobody needs first; runs and servers after their reconciler."""
         left = dict(self._parts)
         while left:
             needed = {name for part in left.values() for name in part.after}
             wave = [part for name, part in left.items() if name not in needed]
             await asyncio.gather(*(self._end(part) for part in wave))
             left = {name: part for name, part in left.items() if name in needed}
-            await end_claims(self._layout)
+            await end_children(self._layout)
 
     async def _end(self, part: Part) -> None:
         record = self._records[part.name]
@@ -204,6 +204,10 @@ class Supervisor:
         _remove_litter(part)
         self._records[part.name] = replace(record, process=None, marker="")
         self._note(part, PartState.STOPPED, "stopped")
+
+
+async def _event(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _becomes_ready(part: Part, identity: ProcessIdentity) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
 from reconciler.services.files import read_document
 from reconciler.services.record import PartRecord, PartState, read_records, write_records
+from reconciler.services.settings import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,30 +22,43 @@ MARKER = "ORDAIN_PART_MARKER"
 _CHILD_GRACE_SECONDS = 5.0
 
 
+class ChildKind(StrEnum):
+    """What a driver started."""
+
+    RUN = "run"
+    SERVED_VERSION = "served-version"
+
+
 @dataclass(frozen=True)
-class Claim:
-    """A run or a model server: a process with a folder of its own."""
+class Child:
+    """A living run or model server: a session with a folder of its own below `Layout.processes`."""
 
     id: str
+    kind: ChildKind
     process: ProcessIdentity
+    address: str
 
 
-def claims(layout: Layout) -> list[Claim]:
+# The file in which a driver notes pid and start time, by what it started; a server's also has its port.
+_NOTES = {"claim.json": ChildKind.RUN, "triton.json": ChildKind.SERVED_VERSION}
+
+
+def children(layout: Layout) -> list[Child]:
     """Return the runs and model servers that are alive."""
-    found = []
-    for file in sorted(layout.processes.glob("*/claim.json")):
-        process = _claimed_process(file)
-        if process is not None and is_alive(process):
-            found.append(Claim(file.parent.name, process))
-    return found
+    found = [
+        _child(file, kind) for name, kind in _NOTES.items() for file in layout.processes.glob(f"*/{name}")
+    ]
+    return sorted((child for child in found if child and is_alive(child.process)), key=lambda child: child.id)
 
 
-def _claimed_process(file: Path) -> ProcessIdentity | None:
+def _child(file: Path, kind: ChildKind) -> Child | None:
     try:
-        document = read_document(file)
-        return ProcessIdentity(pid=document["pid"], start_time=document["start_time"])
-    except (ValueError, KeyError, TypeError):  # being written: the process is not known yet
+        note = read_document(file)
+        process = ProcessIdentity(pid=note["pid"], start_time=note["start_time"])
+    except (ValueError, KeyError, TypeError):  # gone, being written, or a claim that names no process
         return None
+    address = f"{HOST}:{note['port']}" if "port" in note else ""
+    return Child(file.parent.name, kind, process, address)
 
 
 async def end_parts(layout: Layout) -> list[str]:
@@ -59,11 +74,11 @@ async def end_parts(layout: Layout) -> list[str]:
     return sorted(left)
 
 
-async def end_claims(layout: Layout) -> list[str]:
+async def end_children(layout: Layout) -> list[str]:
     """End every run and model server; return their ids. Their folders stay: they say what came of each."""
-    living = claims(layout)
-    await asyncio.gather(*(end_group(claim.process, _CHILD_GRACE_SECONDS) for claim in living))
-    return [claim.id for claim in living]
+    living = children(layout)
+    await asyncio.gather(*(end_group(child.process, _CHILD_GRACE_SECONDS) for child in living))
+    return [child.id for child in living]
 
 
 def _living(record: PartRecord) -> ProcessIdentity | None:
