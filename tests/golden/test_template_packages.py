@@ -16,7 +16,7 @@ TEMPLATES = [folder.parent for catalog in CATALOGS for folder in sorted(catalog.
 
 
 def test_packages_are_compiled_from_the_sources_beside_them() -> None:
-    command = [sys.executable, ROOT / "templates" / "compile.py", "--check", *CATALOGS]
+    command: list[str | Path] = [sys.executable, ROOT / "templates" / "compile.py", "--check", *CATALOGS]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

@@ -119,7 +119,7 @@ def test_a_task_that_fails_in_silence_gives_its_exit_code() -> None:
         ("Traceback (most recent call last):\n  File x\n    raise\nValueError: bad\n", "ValueError: bad"),
         ("Traceback (most recent call last):\n  File x\nValueError: two\nlines\n", "ValueError: two\nlines"),
         (
-            "Traceback (most recent call last):\n  a\nKeyError: 1\n\nTraceback (most recent call last):\n  b\nE: 2",
+            "Traceback (most recent call last):\n  a\nK: 1\n\nTraceback (most recent call last):\n  b\nE: 2",
             "E: 2",
         ),
         ("Traceback (most recent call last):\n  cut off", "cut off"),
