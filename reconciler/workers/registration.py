@@ -45,7 +45,7 @@ async def store_model(objects: Objects, run: RunRow, artifact: OutputArtifact) -
     files = tuple(
         ModelFile(path=path, size=len(body), sha256=hashlib.sha256(body).hexdigest()) for path, body in sorted(placed.items())
     )
-    digest = files_digest(files)
+    digest = files_digest((file.path, file.size, file.sha256) for file in files)
     prefix = f"{run.tenant}/{run.project}/{run.register_model}/{digest.removeprefix('sha256:')}"
     for path, body in placed.items():
         await _create(objects, f"{prefix}/{path}", body)

@@ -70,7 +70,7 @@ CREATE TABLE runs (
     model           text NOT NULL DEFAULT '',
     fence           bigint NOT NULL DEFAULT 0,
     due_at          timestamptz NOT NULL DEFAULT now(),
-    lease_until     timestamptz NOT NULL DEFAULT '-infinity',
+    lease_until     timestamptz NOT NULL DEFAULT 'epoch',
     created_at      timestamptz NOT NULL DEFAULT now(),
     submitted_at    timestamptz,
     finished_at     timestamptz,

@@ -23,7 +23,7 @@ WHERE (uid, attempt) = (
 RETURNING *
 
 -- name: release
-UPDATE runs SET lease_until = '-infinity'
+UPDATE runs SET lease_until = 'epoch'
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 
 -- name: lock_project
@@ -46,7 +46,7 @@ UPDATE runs SET
     model = CASE WHEN %(model)s = '' THEN model ELSE %(model)s END,
     outputs = coalesce(%(outputs)s::jsonb, outputs),
     due_at = now() + make_interval(secs => %(due_in)s),
-    lease_until = '-infinity',
+    lease_until = 'epoch',
     submitted_at = CASE WHEN %(state)s IN ('submitted', 'running') THEN coalesce(submitted_at, now()) ELSE submitted_at END,
     finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
