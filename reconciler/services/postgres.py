@@ -89,18 +89,18 @@ async def postgres(settings: Settings) -> Part:
 
 async def _prepare(settings: Settings, data: Path, run_as: _RunAs) -> None:
     """Bring the data folder to where `postgres` can start on it, whatever was cut off before."""
+    layout = settings.layout
     await _end_stray_server(data)
+    layout.postgres.mkdir(mode=0o700, exist_ok=True)
+    for folder in (layout.postgres, layout.postgres_sockets):
+        _give(folder, run_as.owner)
     if not data.exists():
         await _create(settings, data, run_as)
-    _give(data, run_as.owner)
-    _give(settings.layout.postgres_sockets, run_as.owner)
     await _set_roles(settings, data, run_as)
 
 
 async def _create(settings: Settings, data: Path, run_as: _RunAs) -> None:
     """Make the cluster beside its place and move it there whole."""
-    settings.layout.postgres.mkdir(mode=0o700, exist_ok=True)
-    _give(settings.layout.postgres, run_as.owner)
     unfinished = data.with_name("unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     with tempfile.NamedTemporaryFile(dir=settings.layout.postgres) as password:
@@ -182,13 +182,16 @@ async def _works(prefix: tuple[str, ...]) -> bool:
 
 
 def _give(path: Path, owner: int) -> None:
-    """Make `owner` the owner of a tree, where it is not already; only root may and needs to."""
+    """Make `owner` the owner of a tree where it is not yet (the machine allowed another way the last time).
+
+    The top comes last, so that a tree given away in part is given again.
+    """
     if path.stat().st_uid == owner:
         return
-    os.chown(path, owner, owner)
     for folder, names, files in os.walk(path):
         for name in (*names, *files):
             os.chown(Path(folder, name), owner, owner, follow_symlinks=False)
+    os.chown(path, owner, owner)
 
 
 @functools.cache
