@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +89,9 @@ async def platform_parts(settings: Settings) -> Sequence[Part]:
 
 def prepare_repository(layout: Layout) -> None:
     """Make the state repository where there is none, and its first commit from the root's folders."""
-    repository = GitRepository(layout.repository) if layout.repository.exists() else GitRepository.create(layout.repository)
+    repository = (
+        GitRepository(layout.repository) if layout.repository.exists() else GitRepository.create(layout.repository)
+    )
     if repository.head() is None:
         seed(repository, dict(_seed_files(layout.root)), uuid4(), PLATFORM, now())
 
@@ -195,7 +197,9 @@ async def run_reconciler(settings: Settings) -> None:
         DEMO_PERSON,
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
-    orchestrator = RunOrchestrator(runs, process.pipelines(), catalog, process.objects, queue, lambda: process.head.tree)
+    orchestrator = RunOrchestrator(
+        runs, process.pipelines(), catalog, process.objects, queue, lambda: process.head.tree
+    )
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
@@ -210,7 +214,10 @@ async def run_reconciler(settings: Settings) -> None:
         wake_on(lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts")),
         wake_on(outbox.hints, *loops.wakes("publisher")),
         wake_on(lambda: bus.hints("run-orchestrator", "ordain.*.*.run.*"), *loops.wakes("run-orchestrator")),
-        wake_on(lambda: bus.hints("deployments", "ordain.*.*.deployment.*"), *loops.wakes("deployments", "rollouts")),
+        wake_on(
+            lambda: bus.hints("deployments", "ordain.*.*.deployment.*"),
+            *loops.wakes("deployments", "rollouts"),
+        ),
         keep_announcing(settings.layout.ready / "reconciler"),
     )
     await bus.close()

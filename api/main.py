@@ -29,7 +29,11 @@ def process(name: str, root: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("httpx", "psycopg.pool"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    run = {"api": composition.serve_api, "writer": composition.run_writer, "reconciler": composition.run_reconciler}
+    run = {
+        "api": composition.serve_api,
+        "writer": composition.run_writer,
+        "reconciler": composition.run_reconciler,
+    }
     asyncio.run(run[name](Settings.load(Layout(root))))
 
 

@@ -153,5 +153,3 @@ class readable_errors:  # noqa: N801 - a context manager reads as a verb
         if isinstance(error, AlreadyRunning | StartFailed | NotSetUp | InvalidIntent | PermissionError):
             click.echo(f"ordain: {error}", err=True)
             sys.exit(1)
-
-

@@ -18,7 +18,13 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 def create_app(context: ApiContext, lifespan: Lifespan) -> FastAPI:
     """Return the application on `context`; `lifespan` opens and closes what it stands on."""
-    app = FastAPI(title="ordain", version="0.1.0", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="ordain",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+    )
     app.state.context = context
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(refuse_foreign_writes)])
     for noun in (catalog, runs, models, deployments, requests, events):

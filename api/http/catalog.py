@@ -35,7 +35,9 @@ async def get_package(
     context: ContextDep,
     caller: CallerDep,
     template: str,
-    commit: Annotated[str | None, Query(pattern="^[0-9a-f]{40}$", description="as it was at this commit of main")] = None,
+    commit: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{40}$", description="as it was at this commit of main")
+    ] = None,
 ) -> Response:
     """Return the compiled package, with its sha256 in the header `X-Content-Sha256`."""
     document = _template(caller, template)
@@ -62,4 +64,9 @@ def template_view(document: Document[TemplateSpec]) -> dict[str, Any]:
     """Return a template as people see it."""
     identity = document.identity
     spec = document.spec.model_dump(mode="json", by_alias=True)
-    return {"id": f"{identity.name}@{identity.version}", "name": identity.name, "version": identity.version, **spec}
+    return {
+        "id": f"{identity.name}@{identity.version}",
+        "name": identity.name,
+        "version": identity.version,
+        **spec,
+    }

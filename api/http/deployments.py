@@ -52,7 +52,12 @@ async def get_deployment(context: ContextDep, caller: CallerDep, name: str) -> d
 
 @router.put("/{name}", status_code=HTTPStatus.ACCEPTED)
 async def put_deployment(
-    context: ContextDep, caller: CallerDep, name: str, body: dict[str, JsonValue], response: Response, wait: WaitDep = 0
+    context: ContextDep,
+    caller: CallerDep,
+    name: str,
+    body: dict[str, JsonValue],
+    response: Response,
+    wait: WaitDep = 0,
 ) -> dict[str, Any]:
     """Commit a ModelDeployment; the body is its spec. A version without a digest gets the one of its model version."""
     identity = Identity(Kind.MODEL_DEPLOYMENT, name, caller.tenant, caller.project)

@@ -17,7 +17,9 @@ async def list_models(caller: CallerDep) -> dict[str, Any]:
     """Return the project's models with the number of their newest version."""
     tenant, project = caller.tenant, caller.project
     names = caller.tree.models(tenant, project)
-    return {"items": [{"name": name, "newest": max(caller.tree.model_versions(tenant, project, name))} for name in names]}
+    return {
+        "items": [{"name": name, "newest": max(caller.tree.model_versions(tenant, project, name))} for name in names]
+    }
 
 
 @router.get("/{model}/versions")
@@ -28,7 +30,11 @@ async def list_versions(caller: CallerDep, model: str) -> dict[str, Any]:
         raise not_found(f"model {model}")
     return {
         "items": [
-            {"id": f"{model}@{number}", "version": number, **document.spec.model_dump(mode="json", by_alias=True)}
+            {
+                "id": f"{model}@{number}",
+                "version": number,
+                **document.spec.model_dump(mode="json", by_alias=True),
+            }
             for number, document in versions.items()
         ]
     }

@@ -25,4 +25,6 @@ def page_of(limit: int, cursor: str | None) -> Page:
         at, _, uid = base64.urlsafe_b64decode(cursor).decode().partition(" ")
         return Page(limit, (datetime.fromisoformat(at), UUID(uid)))
     except (ValueError, binascii.Error) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "bad-cursor", "use the `next` of an earlier page as the cursor") from error
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "bad-cursor", "use the `next` of an earlier page as the cursor"
+        ) from error

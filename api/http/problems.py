@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):
     """An answer other than success; `code` is a readable slug."""
 
     def __init__(self, status: HTTPStatus, code: str, detail: str, problems: Sequence[Problem] = ()) -> None:

@@ -35,7 +35,9 @@ class NewRun(BaseModel):
     params: dict[str, JsonValue] = Field(default_factory=dict)
     name: str | None = Field(default=None, description="made from the template's name where absent")
     register_: dict[str, JsonValue] | None = Field(
-        default=None, alias="register", description="`{model, output}`: register a model output as a new ModelVersion"
+        default=None,
+        alias="register",
+        description="`{model, output}`: register a model output as a new ModelVersion",
     )
 
 

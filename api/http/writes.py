@@ -21,7 +21,9 @@ ContextDep = Annotated[ApiContext, Depends(context_of)]
 WaitDep = Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the commit before answering 202.")]
 
 
-async def submit(context: ApiContext, caller: Caller, request: WriteRequest, wait: float, response: Response) -> dict[str, Any]:
+async def submit(
+    context: ApiContext, caller: Caller, request: WriteRequest, wait: float, response: Response
+) -> dict[str, Any]:
     """Check, make the request durable, and answer: 202 at once, 201 with the commit where the caller waits.
 
     From the moment the row is written the request is never lost, whatever is answered.

@@ -28,9 +28,7 @@ def edge_routes(manifests: Iterable[Manifest], addresses: Mapping[str, str]) -> 
     servers = {(spec.namespace, f"{spec.name}-predictor"): spec.key for spec in server_specs(known)}
     routes = sorted((each for each in known if each["kind"] == "HTTPRoute"), key=_place)
     return tuple(
-        _edge_route(route, hostname, servers, addresses)
-        for route in routes
-        for hostname in route["spec"]["hostnames"]
+        _edge_route(route, hostname, servers, addresses) for route in routes for hostname in route["spec"]["hostnames"]
     )
 
 

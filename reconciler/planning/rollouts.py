@@ -9,6 +9,9 @@ from intents.kinds.rollout import Hold, LiveVersion, RolloutSpec
 from reconciler.planning.observations import ServerState
 from reconciler.planning.serving import Served
 
+ALL = 100
+"""Percent of the traffic."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -29,13 +32,13 @@ def next_step(asked: ModelDeploymentSpec, blob: str, rollout: RolloutSpec | None
     """
     target = asked.versions[0]
     if rollout is None:
-        live = (_live(target, 100),)
+        live = (_live(target, ALL),)
         return Step(RolloutSpec(of=blob, live=live, last_good=(), step=0, hold=None), f"Serve {target.name}")
     if rollout.of != blob:
         return _turn_towards(target, blob, rollout)
     if rollout.hold is not None:
         return _walk(rollout.last_good[0], rollout, served)
-    return _walk(_live(target, 100), rollout, served)
+    return _walk(_live(target, ALL), rollout, served)
 
 
 def roll_back(rollout: RolloutSpec, reason: str, by: str) -> Step | None:
@@ -73,7 +76,7 @@ def _walk(target: LiveVersion, rollout: RolloutSpec, served: Served | None) -> S
     here = _find(rollout.live, target.name)
     if here is None:
         return Step(_advance(rollout, (*rollout.live, _live(target, 0))), f"Start {target.name}")
-    if here.weight < 100:
+    if here.weight < ALL:
         return _shift_when_ready(target.name, rollout, served)
     return _drop_when_drained(target.name, rollout, served)
 
@@ -94,13 +97,17 @@ def _drop_when_drained(name: str, rollout: RolloutSpec, served: Served) -> Step 
     if busy:
         return None
     live = tuple(item for item in rollout.live if item.name == name)
-    good = rollout.last_good if rollout.hold else tuple(_live(item, 100) for item in others[-1:])
+    good = rollout.last_good if rollout.hold else tuple(_live(item, ALL) for item in others[-1:])
     step = _advance(rollout, live, last_good=good)
     return Step(step, f"Retire {_names(others)}", f"{_names(others)} had no request in flight")
 
 
 def _advance(
-    rollout: RolloutSpec, live: tuple[LiveVersion, ...], *, last_good: tuple[LiveVersion, ...] | None = None, hold: Hold | None = None
+    rollout: RolloutSpec,
+    live: tuple[LiveVersion, ...],
+    *,
+    last_good: tuple[LiveVersion, ...] | None = None,
+    hold: Hold | None = None,
 ) -> RolloutSpec:
     return RolloutSpec(
         of=rollout.of,
@@ -112,7 +119,7 @@ def _advance(
 
 
 def _shift(live: tuple[LiveVersion, ...], name: str) -> tuple[LiveVersion, ...]:
-    return tuple(_live(item, 100 if item.name == name else 0) for item in live)
+    return tuple(_live(item, ALL if item.name == name else 0) for item in live)
 
 
 def _live(version: Version, weight: int) -> LiveVersion:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID, uuid5
@@ -203,4 +202,7 @@ def _ask_to_register(run: RunRow) -> RunAction:
     if len(models) == 1:
         return Register(models[0])
     found = ", ".join(f"{item.task}.{item.output}" for item in models) or "none"
-    return Finish(RunState.FAILED, f"register needs exactly one model output, the run has {found}: name it in register.output")
+    return Finish(
+        RunState.FAILED,
+        f"register needs exactly one model output, the run has {found}: name it in register.output",
+    )

@@ -45,7 +45,10 @@ ServingAction = Start | Publish | Stop
 
 
 def plan_serving(
-    wanted: Collection[ServerSpec], config: EdgeConfig, published: EdgeConfig | None, seen: Sequence[ServerObservation]
+    wanted: Collection[ServerSpec],
+    config: EdgeConfig,
+    published: EdgeConfig | None,
+    seen: Sequence[ServerObservation],
 ) -> tuple[ServingAction, ...]:
     """Return every action from what is there to what is wanted, in the order to take them.
 
@@ -100,7 +103,11 @@ class Served:
     @property
     def trouble(self) -> str:
         """Why it is not ready, for a person; empty where there is nothing to say."""
-        reasons = (f"{item.name}: {item.reason or item.state.value}" for item in self.versions if item.state is not ServerState.READY)
+        reasons = (
+            f"{item.name}: {item.reason or item.state.value}"
+            for item in self.versions
+            if item.state is not ServerState.READY
+        )
         return "; ".join(reasons)
 
 
@@ -135,19 +142,29 @@ def edge_config(tree: Tree, routes: Sequence[EdgeRoute]) -> EdgeConfig:
     base = tree.platform.base_domain
     tenants = (of_spec(document, TenantSpec) for document in tree.of_kind(Kind.TENANT).values())
     hosts = (
-        EdgeTenant(each.identity.name, each.spec.default_project, tuple(f"{label}.{base}" for label in each.spec.hostnames))
+        EdgeTenant(
+            each.identity.name,
+            each.spec.default_project,
+            tuple(f"{label}.{base}" for label in each.spec.hostnames),
+        )
         for each in tenants
         if each is not None
     )
     return EdgeConfig(base, tuple(sorted(hosts, key=lambda each: each.tenant)), tuple(routes))
 
 
-def served_of(manifests: Sequence[Manifest], seen: Mapping[str, ServerObservation], routed: Collection[str]) -> tuple[Served, ...]:
+def served_of(
+    manifests: Sequence[Manifest], seen: Mapping[str, ServerObservation], routed: Collection[str]
+) -> tuple[Served, ...]:
     """Return what is served of each rendered deployment.
 
     `seen` is by server key; `routed` holds the keys of the servers that the edge knows by now.
     """
-    services = {(each["metadata"]["namespace"], f"{each['metadata']['name']}-predictor"): each for each in manifests if each["kind"] == "InferenceService"}
+    services = {
+        (each["metadata"]["namespace"], f"{each['metadata']['name']}-predictor"): each
+        for each in manifests
+        if each["kind"] == "InferenceService"
+    }
     routes = (each for each in manifests if each["kind"] == "HTTPRoute")
     return tuple(_served(route, services, seen, routed) for route in routes)
 

@@ -53,7 +53,12 @@ class Write:
 
     def to_json(self) -> dict[str, str]:
         """Return the form kept in a request's row; intents are UTF-8 by definition."""
-        return {"path": self.path, "action": self.action.value, "content": self.content.decode(), "expects": self.expects}
+        return {
+            "path": self.path,
+            "action": self.action.value,
+            "content": self.content.decode(),
+            "expects": self.expects,
+        }
 
 
 @dataclass(frozen=True)

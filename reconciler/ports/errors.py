@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Waiting(Exception):  # noqa: N818 - named by what happens next, not by what went wrong
+class Waiting(Exception):
     """Not now; look again after `after` seconds. Nobody has to do anything."""
 
     def __init__(self, reason: str, after: float = 1.0) -> None:
@@ -11,13 +11,13 @@ class Waiting(Exception):  # noqa: N818 - named by what happens next, not by wha
         self.after = after
 
 
-class Stalled(Exception):  # noqa: N818 - named by what happens next
+class Stalled(Exception):
     """A person must act; the message says what is wrong, where, and what to do."""
 
 
-class Conflict(Exception):  # noqa: N818 - named by what happens next
+class Conflict(Exception):
     """The head or a row moved since it was read: read again and decide anew."""
 
 
-class Ambiguous(Exception):  # noqa: N818 - named by what happens next
+class Ambiguous(Exception):
     """The other side may or may not have taken the request: find out before anything else."""

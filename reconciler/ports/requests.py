@@ -94,7 +94,7 @@ class WriterQueue(RequestQueue, Protocol):
         ...
 
     async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
-        """In one transaction: answers, projection, events, and the cursor at `head`. Repeating it changes nothing."""
+        """In one transaction: answers, projection, events, and the cursor at `head`. May be repeated."""
         ...
 
     async def crashed(self, request: UUID, reason: str) -> None:
@@ -108,5 +108,3 @@ class WriterLock(Protocol):
     async def verify(self) -> None:
         """Raise Conflict when the lock was lost, with its connection, since it was taken."""
         ...
-
-

@@ -39,7 +39,7 @@ class RunLedger(Protocol):
         ...
 
     async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
-        """In one transaction: new rows with `run.created`, edits (cancel) to known ones, removals by path, the cursor."""
+        """In one transaction: new rows with `run.created`, cancellations, removals by path, the cursor."""
         ...
 
     def lease_due(self) -> AbstractAsyncContextManager[RunRow | None]:
@@ -47,7 +47,7 @@ class RunLedger(Protocol):
         ...
 
     async def claim(self, run: RunRow, limit: int) -> bool:
-        """Write ahead `submitting`, unless `limit` runs of the project are under way; return whether it was done."""
+        """Write ahead `submitting` unless `limit` runs of the project are under way; return whether it was."""
         ...
 
     async def record(self, run: RunRow, step: Step) -> None:

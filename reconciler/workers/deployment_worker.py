@@ -67,14 +67,15 @@ class DeploymentWorker:
         if head is None or head == self._commit:
             return
         files = [file for file in self.repository.files(head) if file.blob and not file.path.endswith(METADATA)]
-        self._manifests = [yaml.load(self.repository.blob(file.blob), yaml.CSafeLoader) for file in files if file.blob]  # noqa: S506 - a safe loader
+        self._manifests = [yaml.load(self.repository.blob(file.blob), yaml.CSafeLoader) for file in files if file.blob]
         self._commit = head
 
     async def _observe(self) -> Mapping[str, ServerObservation]:
         """Return every server by key, with the requests the edge has in flight to it."""
         active = await self.edge.active_requests()
         return {
-            server.key: replace(server, active_requests=active.get(server.key, 0)) for server in await self.servers.observe()
+            server.key: replace(server, active_requests=active.get(server.key, 0))
+            for server in await self.servers.observe()
         }
 
     async def _execute(self, action: ServingAction) -> None:

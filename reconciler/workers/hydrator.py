@@ -113,7 +113,9 @@ class Hydrator:
         """Return what to write and what to remove for the branch to hold exactly `wanted`."""
         here = {} if base is None else {file.path: file.blob for file in self.repository.files(base) if file.blob}
         gone = {path: None for path in here if path not in wanted and not path.endswith(METADATA)}
-        new = {path: body for path, body in wanted.items() if path not in here or self.repository.blob(here[path]) != body}
+        new = {
+            path: body for path, body in wanted.items() if path not in here or self.repository.blob(here[path]) != body
+        }
         return {**gone, **new}
 
     async def _record(self, document: Document[ModelDeploymentSpec], rendering: Rendering, commit: str) -> None:
@@ -121,10 +123,15 @@ class Hydrator:
         who = document.identity
         key = (who.tenant, who.project, who.name)
         branch = self.repository.head(rendered_ref(self.cluster)) or ""
-        accepted = Condition("Accepted", True, "Committed", "", document.blob)
+        accepted = Condition("Accepted", status=True, reason="Committed", message="", observed_blob=document.blob)
         await self.status.record_condition(*key, accepted, commit, None)
         rendered = rendered_condition(document.blob, rendering)
-        data = {"branch": f"rendered/{self.cluster}", "rendered": branch, "blob": document.blob, "rollout": rendering.rollout}
+        data = {
+            "branch": f"rendered/{self.cluster}",
+            "rendered": branch,
+            "blob": document.blob,
+            "rollout": rendering.rollout,
+        }
         fact = Fact(*key[:2], "deployment", "rendered" if rendered.status else "not-rendered", who.name, commit, data)
         await self.status.record_condition(*key, rendered, commit, fact)
 
@@ -132,10 +139,14 @@ class Hydrator:
 def rendered_condition(blob: str, rendering: Rendering) -> Condition:
     """Return Rendered for a deployment's blob; its message names the rollout, so that each step shows."""
     if rendering.problem:
-        return Condition("Rendered", False, "RenderFailed", rendering.problem, blob)
+        return _rendered("RenderFailed", rendering.problem, blob, status=False)
     if not rendering.files:
-        return Condition("Rendered", False, "NoRollout", "nothing is served before the first Rollout", blob)
-    return Condition("Rendered", True, "Rendered", f"rollout {rendering.rollout[:12]}", blob)
+        return _rendered("NoRollout", "nothing is served before the first Rollout", blob, status=False)
+    return _rendered("Rendered", f"rollout {rendering.rollout[:12]}", blob, status=True)
+
+
+def _rendered(reason: str, message: str, blob: str, *, status: bool) -> Condition:
+    return Condition("Rendered", status=status, reason=reason, message=message, observed_blob=blob)
 
 
 def _sources(tree: Tree, document: Document[ModelDeploymentSpec]) -> tuple[str, ...]:
@@ -147,10 +158,17 @@ def _sources(tree: Tree, document: Document[ModelDeploymentSpec]) -> tuple[str, 
     return tuple(each.blob if each else "" for each in (document, rollout, project, tenant, platform))
 
 
-def _metadata(changes: Mapping[str, bytes | None], wanted: Mapping[str, bytes], source: CommitInfo) -> dict[str, bytes | None]:
+def _metadata(
+    changes: Mapping[str, bytes | None], wanted: Mapping[str, bytes], source: CommitInfo
+) -> dict[str, bytes | None]:
     """Return the metadata file of each folder that changed; a folder that is left empty loses it."""
     folders = {path.rpartition("/")[0] for path in changes}
     living = {path.rpartition("/")[0] for path in wanted}
-    body = {"drySha": source.id, "subject": source.subject, "author": source.author.name, "date": source.at.isoformat()}
+    body = {
+        "drySha": source.id,
+        "subject": source.subject,
+        "author": source.author.name,
+        "date": source.at.isoformat(),
+    }
     content = (json.dumps(body, indent=1) + "\n").encode()
     return {f"{folder}/{METADATA}": content if folder in living else None for folder in folders if folder}

@@ -114,7 +114,7 @@ def _pause(name: str, error: Exception, backoff: Backoff) -> float:
         case Stalled():
             log.error("%s is stalled: %s", name, error)
         case _:
-            log.exception("%s failed", name)
+            log.error("%s failed", name, exc_info=error)
     return backoff.next()
 
 

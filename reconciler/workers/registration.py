@@ -43,7 +43,8 @@ async def store_model(objects: Objects, run: RunRow, artifact: OutputArtifact) -
     bodies = await _read_output(objects, artifact)
     placed = place_below(run.register_model, bodies)
     files = tuple(
-        ModelFile(path=path, size=len(body), sha256=hashlib.sha256(body).hexdigest()) for path, body in sorted(placed.items())
+        ModelFile(path=path, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+        for path, body in sorted(placed.items())
     )
     digest = files_digest((file.path, file.size, file.sha256) for file in files)
     prefix = f"{run.tenant}/{run.project}/{run.register_model}/{digest.removeprefix('sha256:')}"
@@ -78,7 +79,7 @@ def _run_reference(run: RunRow) -> str:
 
 
 def place_below(model: str, bodies: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Return the files with their one top folder renamed to the model's name; raises NotAModel where there is not one."""
+    """Return the files with their one top folder named like the model; raises NotAModel without such a one."""
     tops = {PurePosixPath(path).parts[0] for path in bodies if "/" in path}
     loose = [path for path in bodies if "/" not in path]
     if len(tops) != 1 or loose:
@@ -99,4 +100,6 @@ async def _create(objects: Objects, key: str, body: bytes) -> None:
     if await objects.create(MODELS, key, body):
         return
     if await objects.get(MODELS, key) != body:
-        raise Stalled(f"s3://{MODELS}/{key} holds other bytes than its digest says: find out who wrote it, then remove it")
+        raise Stalled(
+            f"s3://{MODELS}/{key} holds other bytes than its digest says: find out who wrote it, then remove it"
+        )

@@ -35,7 +35,7 @@ class Asked:
 
 @dataclass
 class RolloutController:
-    """Asks for one step at a time; each is guarded by both documents, so a stale one is refused and decided anew."""
+    """Asks for one step at a time; each is guarded by both documents: a stale one is refused and decided anew."""
 
     advance: Callable[[], Awaitable[Tree]]
     status: StatusLedger
@@ -80,9 +80,7 @@ class RolloutController:
         if asked is None or (asked.deployment_blob, asked.rollout_blob) != same:
             return False
         answer = await self.requests.status(asked.request)
-        if answer is None or answer.state is RequestState.COMMITTED or answer.conflict:
-            return False
-        return True
+        return answer is not None and answer.state is not RequestState.COMMITTED and not answer.conflict
 
 
 def rollout_request(

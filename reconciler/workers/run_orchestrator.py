@@ -74,7 +74,7 @@ class RunOrchestrator:
             return Registration(RegistrationState.UNASKED)
         return await self.ledger.registration(run)
 
-    async def _perform(self, action: RunAction, run: RunRow) -> Step | None:
+    async def _perform(self, action: RunAction, run: RunRow) -> Step | None:  # noqa: PLR0911 - one a kind of action
         """Do the one thing; return what to record of it, None where the ledger has it already."""
         match action:
             case Rest():
@@ -87,7 +87,12 @@ class RunOrchestrator:
                 await self.pipelines.cancel(run.run_id)
                 return Step(run.state, LOOK_AGAIN_SECONDS)
             case Record(state, seen):
-                return Step(state, 0 if state is RunState.REGISTERING else LOOK_AGAIN_SECONDS, seen=seen, facts=_moved(run, state))
+                return Step(
+                    state,
+                    0 if state is RunState.REGISTERING else LOOK_AGAIN_SECONDS,
+                    seen=seen,
+                    facts=_moved(run, state),
+                )
             case Register(artifact):
                 return await self._register(run, artifact)
             case AwaitRegistration():
@@ -145,7 +150,12 @@ def _moved(run: RunRow, state: RunState, **data: str) -> tuple[Fact, ...]:
     """Return the event of a state the run was not in before."""
     if state is run.state:
         return ()
-    facts = {"uid": str(run.uid), "attempt": run.attempt, "run_id": run.run_id, **{key: value for key, value in data.items() if value}}
+    facts = {
+        "uid": str(run.uid),
+        "attempt": run.attempt,
+        "run_id": run.run_id,
+        **{key: value for key, value in data.items() if value},
+    }
     return (Fact(run.tenant, run.project, "run", state.value, run.name, run.commit, facts),)
 
 

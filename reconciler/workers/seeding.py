@@ -22,7 +22,7 @@ NO_UID = b"00000000-0000-0000-0000-000000000000"
 
 
 def seed(repository: Repository, files: Mapping[str, bytes], uid: UUID, committer: Signature, now: datetime) -> bool:
-    """Make the first commit of main; return whether it was made. A repository that has a main is never touched.
+    """Make the first commit of main; return whether it was made. One that has a main is never touched.
 
     Raises InvalidIntent with every problem of the files, and then writes nothing.
     """
@@ -30,7 +30,7 @@ def seed(repository: Repository, files: Mapping[str, bytes], uid: UUID, committe
         return False
     seeded = {path: _with_uid(path, body, uid) for path, body in files.items()}
     check_files(seeded)
-    message = f"Seed the state repository\n\n{len(seeded)} files from the checkout's platform/, tenants/ and templates/.\n"
+    message = f"Seed the state repository\n\n{len(seeded)} files of platform/, tenants/ and templates/.\n"
     commit = NewCommit(committer, committer, now, message, seeded)
     repository.move(MAIN, None, repository.append("seed", None, [commit])[0])
     return True

@@ -14,7 +14,6 @@ from intents.identity import identify
 from intents.tree import Tree
 from reconciler.planning.events import committed_fact
 from reconciler.planning.writing import Accepted, Batch, Refused, WriteRequest, decide_batch, decide_request
-from reconciler.ports.errors import Conflict
 from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, Projected, WriterLock, WriterQueue
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
@@ -23,7 +22,7 @@ from reconciler.workers.tree_at_head import advanced
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Requests a pack: from 100 on the cost of starting fast-import no longer shows (31 ms against 0.9 ms a commit)."""
+"""Requests a pack: from 100 on, starting fast-import (31 ms) no longer shows beside 0.9 ms a commit."""
 STAGING = "writer"
 LOCK = "writer"
 
@@ -132,7 +131,8 @@ class Writer:
             request=None if request is None else UUID(request),
             paths=tuple(change.path for change in changes),
             projected=tuple(
-                Projected(item.path, who.tenant, who.project, who.kind.value, who.name, item.blob) for who, item in known
+                Projected(item.path, who.tenant, who.project, who.kind.value, who.name, item.blob)
+                for who, item in known
             ),
             facts=tuple(committed_fact(who, item.path, item.blob, commit.id, request or "") for who, item in known),
         )
@@ -165,4 +165,3 @@ def commit_message(accepted: Accepted) -> str:
 def _one_line(text: str) -> str:
     """Keep a value from beginning a trailer of its own."""
     return " ".join(text.split())
-

@@ -20,10 +20,10 @@ class WriteFailed(Exception):
 
 
 def write(repository: Path, staging: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
-    """Append `commits` to `base` on the ref `staging` and return their ids; the ref may have been anywhere."""
+    """Append `commits` to `base` on the ref `staging`, wherever that was, and return their ids."""
     with tempfile.NamedTemporaryFile(prefix="ordain-marks-") as marks:
         command = ["git", "fast-import", "--quiet", "--done", "--force", f"--export-marks={marks.name}"]
-        done = subprocess.run(  # noqa: S603 - a fixed command
+        done = subprocess.run(
             command,
             cwd=repository,
             input=b"".join(_stream(staging, base, commits)),

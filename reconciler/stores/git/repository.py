@@ -21,7 +21,12 @@ from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Sig
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.walk import changed_blobs
 
-DURABLE = {"core.fsync": "committed,reference", "core.fsyncMethod": "fsync", "fastimport.unpackLimit": "1", "gc.auto": "0"}
+DURABLE = {
+    "core.fsync": "committed,reference",
+    "core.fsyncMethod": "fsync",
+    "fastimport.unpackLimit": "1",
+    "gc.auto": "0",
+}
 
 
 class GitRepository:
@@ -93,7 +98,9 @@ class GitRepository:
             found.append(info)
             at = info.parent
         if at != old:
-            raise Stalled(f"history-rewritten: {old} is no ancestor of {new}; look at who moved the branch, then adopt it")
+            raise Stalled(
+                f"history-rewritten: {old} is no ancestor of {new}; look at who moved the branch, then adopt it"
+            )
         return found[::-1]
 
     def append(self, name: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pygit2
 
 
-def changed_blobs(old: pygit2.Tree | None, new: pygit2.Tree | None, prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    """Yield (path, new blob id or None where removed) for every file that differs; equal subtrees are never read."""
+def changed_blobs(
+    old: pygit2.Tree | None, new: pygit2.Tree | None, prefix: str = ""
+) -> Iterator[tuple[str, str | None]]:
+    """Yield (path, new blob id, None where removed) of every file that differs; equal subtrees are never read."""
     before = {} if old is None else {entry.name: entry for entry in old}
     after = {} if new is None else {entry.name: entry for entry in new}
     for name in sorted(before.keys() | after.keys(), key=str):

@@ -13,7 +13,7 @@ from reconciler.planning.events import Event
 from reconciler.planning.observations import EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
 from reconciler.ports.reads import Page, RunView, TaskView
-from reconciler.stores.ledger.database import Database, statements
+from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.events import SQL as EVENTS
 from reconciler.stores.ledger.events import event_from_row
 from reconciler.stores.ledger.runs import SQL as RUNS
@@ -70,7 +70,7 @@ class LedgerReads:
         """Return the newest events, newest first."""
         return [event_from_row(row) for row in await self._all(EVENTS["newest"], limit=limit)]
 
-    async def _all(self, statement: LiteralString, **values: Any) -> Sequence[DictRow]:  # noqa: ANN401 - SQL values
+    async def _all(self, statement: LiteralString, **values: Any) -> Sequence[DictRow]:
         async with self._database.transaction(self._tenant) as connection:
             return await (await connection.execute(statement, {"tenant": self._tenant, **values})).fetchall()
 

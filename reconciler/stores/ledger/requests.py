@@ -81,7 +81,12 @@ class LedgerQueue:
     async def crashed(self, request: UUID, reason: str) -> None:
         """Count a crash of this request's check; the third parks it with the reason."""
         problem = Problem(
-            code="check-crashed", path="", line=0, column=0, message=reason, hint="report it with the request's id"
+            code="check-crashed",
+            path="",
+            line=0,
+            column=0,
+            message=reason,
+            hint="report it with the request's id",
         )
         async with self._database.transaction() as connection:
             await connection.execute(SQL["crashed"], {"id": request, "problems": Jsonb([asdict(problem)])})
@@ -163,6 +168,8 @@ def _status_from_row(row: DictRow) -> RequestStatus:
         state=RequestState(row["state"]),
         commit=row["commit"],
         paths=tuple(row["paths"]),
-        problems=tuple(Problem(**{**problem, "severity": Severity(problem["severity"])}) for problem in row["problems"]),
+        problems=tuple(
+            Problem(**{**problem, "severity": Severity(problem["severity"])}) for problem in row["problems"]
+        ),
         conflict=row["conflict"],
     )

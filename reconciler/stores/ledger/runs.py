@@ -43,7 +43,7 @@ class LedgerRuns:
         return None if row is None else str(row["commit"])
 
     async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
-        """In one transaction: new rows with `run.created`, edits to known ones, removals by path, the cursor."""
+        """In one transaction: new rows with `run.created`, cancellations, removals by path, the cursor."""
         async with self._database.transaction() as connection:
             for run in runs:
                 await _admit_one(connection, run)
@@ -66,7 +66,7 @@ class LedgerRuns:
             await self._release(run)
 
     async def claim(self, run: RunRow, limit: int) -> bool:
-        """Write ahead `submitting`, unless `limit` runs of the project are under way; return whether it was done."""
+        """Write ahead `submitting` unless `limit` runs of the project are under way; return whether it was."""
         project = {"tenant": run.tenant, "project": run.project}
         async with self._database.transaction() as connection:
             await connection.execute(SQL["lock_project"], project)

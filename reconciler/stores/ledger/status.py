@@ -117,5 +117,11 @@ def served_from_row(row: DictRow) -> Served:
     """Read what is served of a deployment."""
     versions = tuple(ServedVersion(**{**item, "state": ServerState(item["state"])}) for item in row["versions"])
     return Served(
-        row["tenant"], row["project"], row["name"], row["intent_blob"], row["rollout_blob"], versions, row["routed"]
+        row["tenant"],
+        row["project"],
+        row["name"],
+        row["intent_blob"],
+        row["rollout_blob"],
+        versions,
+        row["routed"],
     )

@@ -48,7 +48,9 @@ class S3Objects:
         """Store `body` unless the key exists (If-None-Match); return whether this call stored it."""
         try:
             await self._bounded(
-                lambda: obstore.put_async(self._store(bucket), key, body, mode="create", use_multipart=False), bucket, key
+                lambda: obstore.put_async(self._store(bucket), key, body, mode="create", use_multipart=False),
+                bucket,
+                key,
             )
         except (AlreadyExistsError, PreconditionError):
             return False
@@ -85,7 +87,11 @@ class S3Objects:
                 secret_access_key=self._access.secret_key,
                 region=self._access.region,
                 virtual_hosted_style_request=False,
-                client_options={"allow_http": True, "connect_timeout": timedelta(seconds=2), "timeout": self._timeout},
+                client_options={
+                    "allow_http": True,
+                    "connect_timeout": timedelta(seconds=2),
+                    "timeout": self._timeout,
+                },
                 retry_config={"max_retries": 2, "retry_timeout": self._timeout},
             )
         return self._stores[bucket]
