@@ -59,16 +59,12 @@ class IndexSettings:
         return several | {name: value for name, value in values.items() if value}
 
 
-def download_wheel_script(
-    settings: IndexSettings, name: str, version: str, hashes: set[str], target: Path
-) -> None:
+def download_wheel_script(settings: IndexSettings, name: str, version: str, hashes: set[str], target: Path) -> None:
     """Put the one executable of a wheel at `target`; the wheel must have one of `hashes` (sha256, hex)."""
     wheel = _find_wheel(settings, name, version)
     content = _get(settings, wheel)
     if hashlib.sha256(content).hexdigest() not in hashes:
-        sys.exit(
-            f"{wheel} is not the file the lock pins; if the index is a mirror, let it fetch the file anew"
-        )
+        sys.exit(f"{wheel} is not the file the lock pins; if the index is a mirror, let it fetch the file anew")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         program: bytes = archive.read(f"{name}-{version}.data/scripts/{name}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,11 +85,7 @@ def _find_wheel(settings: IndexSettings, name: str, version: str) -> str:
 
 def _fits(filename: str, prefix: str) -> bool:
     flavour = "macosx" if sys.platform == "darwin" else "manylinux" if platform.libc_ver()[0] else "musllinux"
-    return (
-        filename.startswith(prefix)
-        and flavour in filename
-        and filename.endswith(f"_{platform.machine()}.whl")
-    )
+    return filename.startswith(prefix) and flavour in filename and filename.endswith(f"_{platform.machine()}.whl")
 
 
 def _get(settings: IndexSettings, address: str) -> bytes:

@@ -20,11 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 if sys.version_info < (3, 11):
-    sys.exit(
-        "ordain needs Python 3.11 or newer; this is "
-        + sys.version.split()[0]
-        + ". Try: make PYTHON=python3.12"
-    )
+    sys.exit("ordain needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")
+
+import tomllib
 
 from package_index import IndexSettings, download_wheel_script
 
@@ -41,7 +39,7 @@ class Environment:
     lock: str
     purpose: str
     with_project: bool = False
-    linux_only: bool = False
+    for_triton: bool = False
 
     @property
     def path(self) -> Path:
@@ -55,18 +53,26 @@ class Environment:
         """Hash all that would make another environment: the lock, the interpreter, the checkout's place."""
         parts = [sys.version, str(ROOT), (LOCKS / self.lock).read_text(encoding="utf-8")]
         if self.with_project:
-            parts.append((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+            parts.append(what_the_install_reads())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def is_current(self) -> bool:
         return self.stamp.exists() and self.stamp.read_text(encoding="ascii") == self.fingerprint()
 
 
+def what_the_install_reads() -> str:
+    """Return the part of pyproject.toml that the installed project depends on: not how it is checked."""
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return repr((document["build-system"], document["project"], document["tool"]["hatch"]))
+
+
 ENVIRONMENTS = (
     Environment(".venv", "control.txt", "the control plane and the tools of development", with_project=True),
     Environment(".venv-tasks", "tasks.txt", "what the tasks of a run import"),
-    Environment(".venv-triton", "triton.txt", "the model server", linux_only=True),
+    Environment(".venv-triton", "triton.txt", "the model server", for_triton=True),
 )
+# numpy 1 was never built for a newer Python, and numpy 2 makes Triton answer wrongly.
+TRITON_PYTHONS = ">=3.11,<3.13"
 
 
 def main() -> None:
@@ -84,7 +90,7 @@ def main() -> None:
 
 
 def _possible(environment: Environment) -> bool:
-    return sys.platform == "linux" or not environment.linux_only
+    return sys.platform == "linux" or not environment.for_triton
 
 
 def build(environment: Environment, uv: Path, settings: IndexSettings) -> None:
@@ -93,14 +99,27 @@ def build(environment: Environment, uv: Path, settings: IndexSettings) -> None:
     say(f"{environment.folder}: {environment.purpose}")
     environment.stamp.unlink(missing_ok=True)
     env = uv_environment(settings)
+    interpreter = python_for(environment, uv, env)
+    if interpreter is None:
+        say(f"{environment.folder}: left out, models cannot be served: Triton needs Python 3.11 or 3.12")
+        return
     python = ["--python", str(environment.path)]
-    run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, environment.path], env)
+    run([uv, "venv", "--quiet", "--allow-existing", "--python", interpreter, environment.path], env)
     run([uv, "pip", "sync", *python, "--require-hashes", LOCKS / environment.lock], env)
     if environment.with_project:
         editable = ["--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         run([uv, "pip", "install", *python, *editable], env)
     environment.stamp.write_text(environment.fingerprint(), encoding="ascii")
     say(f"{environment.folder}: done in {time.monotonic() - started:.0f} s")
+
+
+def python_for(environment: Environment, uv: Path, env: dict[str, str]) -> str | None:
+    """Return the interpreter of an environment: this one, or for Triton another that the machine has."""
+    if not environment.for_triton or tuple(sys.version_info) < (3, 13):
+        return sys.executable
+    find = [uv, "python", "find", "--system", TRITON_PYTHONS]
+    found = subprocess.run(find, env=env, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
 
 
 def find_or_install_uv(settings: IndexSettings) -> Path:
@@ -114,9 +133,7 @@ def find_or_install_uv(settings: IndexSettings) -> Path:
     if importlib.util.find_spec("ensurepip") is not None:
         install_uv_with_pip()
     else:  # Debian's python3 without python3-venv
-        wheel_hashes = set(
-            re.findall(r"sha256:([0-9a-f]{64})", (LOCKS / "uv.txt").read_text(encoding="utf-8"))
-        )
+        wheel_hashes = set(re.findall(r"sha256:([0-9a-f]{64})", (LOCKS / "uv.txt").read_text(encoding="utf-8")))
         download_wheel_script(settings, "uv", version, wheel_hashes, UV_FOLDER / "bin" / "uv")
     return candidates[0]
 
