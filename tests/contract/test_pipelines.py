@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from reconciler.drivers.fake_pipelines import FakeOutput, FakePipelines, FakeProgram
+from reconciler.drivers.local.isolation import namespaced
 from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.drivers.local.run_folder import RunFolder, running, write_durably
 from reconciler.planning.observations import EngineRunId, EngineState, RunObservation
@@ -28,6 +30,7 @@ PACKAGES = {
     "hello": ROOT / "templates/hello/1.0.0/pipeline.yaml",
     "train-classifier": ROOT / "templates/train-classifier/1.0.0/pipeline.yaml",
     "fails": ROOT / "tests/fixtures/templates/fails/1.0.0/pipeline.yaml",
+    "pries": ROOT / "tests/fixtures/templates/pries/1.0.0/pipeline.yaml",
     "sleeps": ROOT / "tests/fixtures/templates/sleeps/1.0.0/pipeline.yaml",
 }
 PROGRAMS = {
@@ -115,8 +118,10 @@ def objects() -> MemoryObjects:
 @pytest.fixture
 def local(tmp_path: Path, objects: MemoryObjects) -> Iterator[Local]:
     require_tasks_environment()
-    yield Local(tmp_path, objects, LocalPipelines(tmp_path, TASKS_PYTHON, objects))
-    for _, process in running(tmp_path):
+    proc_dir = tmp_path / "proc"
+    proc_dir.mkdir()
+    yield Local(proc_dir, objects, LocalPipelines(proc_dir, TASKS_PYTHON, objects))
+    for _, process in running(proc_dir):
         asyncio.run(end_group(process, 0))
 
 
@@ -138,9 +143,7 @@ async def test_an_unknown_run_is_absent_and_cancelling_or_forgetting_it_is_no_er
     assert await engine.logs(unknown, "hello") is None
 
 
-async def test_a_run_succeeds_with_its_outputs_in_object_storage(
-    engine: Pipelines, objects: MemoryObjects
-) -> None:
+async def test_a_run_succeeds_with_its_outputs_in_object_storage(engine: Pipelines, objects: MemoryObjects) -> None:
     run = submission("hello", echo="you")
     await engine.submit(run)
     assert not (await engine.find(run.run_id)).absent
@@ -260,9 +263,7 @@ async def test_a_killed_run_is_lost_and_leaves_no_process(local: Local) -> None:
     assert seen.state is EngineState.FAILED
     assert seen.error.startswith("lost: ")
     assert [(task.name, task.state) for task in seen.tasks] == [("sleep", EngineState.FAILED)]
-    assert b"asleep" in (
-        await local.objects.get("artifacts", f"acme/fraud/runs/{run.run_id}/sleep/task.log") or b""
-    )
+    assert b"asleep" in (await local.objects.get("artifacts", f"acme/fraud/runs/{run.run_id}/sleep/task.log") or b"")
     assert not session_members(local.process(run).pid)
 
 
@@ -299,10 +300,24 @@ async def test_a_parameter_of_the_wrong_type_fails_the_run_saying_which(local: L
     assert "'seconds'" in seen.error
 
 
+@pytest.mark.skipif(not namespaced(), reason="the system lets this user make no namespaces")
+async def test_a_run_sees_no_state_no_process_and_no_network(local: Local, tmp_path: Path) -> None:
+    secrets = tmp_path / "state"
+    secrets.mkdir()
+    (secrets / "password").touch()
+    engine = LocalPipelines(local.proc_dir, TASKS_PYTHON, local.objects, hidden=[secrets])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run = submission("pries", folder=str(secrets), port=server.getsockname()[1])
+        await engine.submit(run)
+        assert (await finished(engine, run.run_id)).error == ""
+    log = (await engine.logs(run.run_id, "pry") or b"").decode()
+    found = json.loads(log.rpartition("found ")[2].splitlines()[0])
+    assert found == {"undone": False, "files": [], "unreachable": True, "processes": found["processes"]}
+    assert found["processes"] < 10
+
+
 @pytest.mark.parametrize("link", ["file", "folder"])
-async def test_an_output_that_links_out_of_the_run_is_refused(
-    local: Local, tmp_path: Path, link: str
-) -> None:
+async def test_an_output_that_links_out_of_the_run_is_refused(local: Local, tmp_path: Path, link: str) -> None:
     run = submission("sleeps", seconds=60)
     await local.engine.submit(run)
     await task_running(local.engine, run.run_id, "sleep")
@@ -337,9 +352,7 @@ async def test_the_training_template_leaves_a_triton_repository(local: Local) ->
     config = await local.objects.get("artifacts", f"{prefix}model/config.pbtxt") or b""
     assert not [line for line in config.splitlines() if line.startswith(b"name")]
     predictions = next(output for output in seen.outputs if output.output == "predictions")
-    answers = json.loads(
-        await local.objects.get("artifacts", predictions.uri.removeprefix("s3://artifacts/")) or b""
-    )
+    answers = json.loads(await local.objects.get("artifacts", predictions.uri.removeprefix("s3://artifacts/")) or b"")
     assert len(answers["rows"]) == len(answers["labels"]) == len(answers["probabilities"]) == 143
 
 

@@ -87,15 +87,18 @@ def test_a_lost_run_says_so() -> None:
     assert (found.error, found.tasks[0].error) == (LOST, LOST)
 
 
+def test_a_run_lost_before_its_first_task_gives_its_last_words() -> None:
+    found = seen(Snapshot(claimed=True, alive=False, cancelled=False, process_log="python: no such file\n"))
+    assert found.error == f"{LOST}: python: no such file"
+
+
 def test_a_run_that_failed_before_any_task_gives_its_own_reason() -> None:
     result = record(FAILED, SKIPPED, error="TypeError: no such parameter")
     found = seen(Snapshot(claimed=True, alive=False, cancelled=False, result=result))
     assert found.error == "TypeError: no such parameter"
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"), [(-9, "killed by SIGKILL"), (137, "killed by SIGKILL"), (3, "boom")]
-)
+@pytest.mark.parametrize(("code", "reason"), [(-9, "killed by SIGKILL"), (137, "killed by SIGKILL"), (3, "boom")])
 def test_a_failed_task_says_why(code: int, reason: str) -> None:
     task = TaskRecord(name="train", state=FAILED, exit_code=code)
     result = RunRecord(format=1, state=FAILED, error="inner task failed", tasks=(task,))

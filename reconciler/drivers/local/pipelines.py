@@ -6,11 +6,12 @@ import asyncio
 import re
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.drivers.local.isolation import namespaced
 from reconciler.drivers.local.run_folder import Owner, RunFolder
 from reconciler.drivers.local.run_record import Uploaded, interpret
 from reconciler.drivers.local.run_upload import RunUpload
@@ -27,17 +28,13 @@ _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _OWNERS_BUCKET = "records"
 
 
-def isolation() -> str:
-    """Say how far runs are kept from this machine and from each other, for status."""
-    return "not isolated: runs are child processes of this machine, with its files, users and network"
-
-
 class LocalPipelines:
     """Implements `Pipelines` with a folder and a process per run; the folders are all the state there is.
 
     Any number of instances, in any processes of this machine and user, may work on the same `proc_dir`:
     the claim in a folder decides which process runs it, so a run is executed at most once (see
-    run_folder.py). Runs are their own sessions and outlive whoever submitted them.
+    run_folder.py). Runs are their own sessions and outlive whoever submitted them. Where the system allows it
+    (isolation.py) they do not see the folders `hidden`, such as the platform's state and sockets.
     """
 
     def __init__(
@@ -46,12 +43,15 @@ class LocalPipelines:
         tasks_python: Path,
         objects: Objects,
         *,
+        hidden: Sequence[Path] = (),
         artifacts_bucket: str = "artifacts",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._proc_dir = proc_dir.absolute()
         # Not resolved: a virtual environment's interpreter is a link, and the link says which environment.
         self._tasks_python = tasks_python.absolute()
+        # Other runs are always hidden; outer folders first, so that they do not cover what comes later.
+        self._hidden = sorted({self._proc_dir, *(path.absolute() for path in hidden)})
         self._objects = objects
         self._bucket = artifacts_bucket
         self._clock = clock
@@ -113,9 +113,7 @@ class LocalPipelines:
         try:
             identity = identity_of(child.pid)
             if identity is None:
-                raise Stalled(
-                    f"the tasks' Python ended at once: see {folder.path}/child.log, run `make setup`"
-                )
+                raise Stalled(f"the tasks' Python ended at once: see {folder.path}/child.log, run `make setup`")
             folder.claim(identity, token)
         finally:
             # The child has waited for this; now it reads whose claim stands and begins, or ends.
@@ -125,7 +123,7 @@ class LocalPipelines:
         with (folder.path / "child.log").open("ab") as log:
             try:
                 child = subprocess.Popen(
-                    [self._tasks_python, "-I", _CHILD, folder.path, token],
+                    self._command(folder, token),
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -137,6 +135,11 @@ class LocalPipelines:
                 raise Stalled(f"{self._tasks_python} is not there: run `make setup`") from error
         self._children.append(child)
         return child
+
+    def _command(self, folder: RunFolder, token: str) -> list[str | Path]:
+        command: list[str | Path] = [self._tasks_python, "-I", _CHILD, folder.path, token]
+        prefix = namespaced()
+        return [*prefix, *command, *self._hidden] if prefix else command
 
     async def _upload(self, folder: RunFolder, observation: RunObservation) -> Uploaded:
         """Put logs, and the outputs of a run that succeeded, into object storage; then note that they are."""

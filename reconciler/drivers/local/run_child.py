@@ -1,4 +1,4 @@
-"""One pipeline run, executed by the tasks' own Python: `python -I run_child.py <run folder> <token>`.
+"""One pipeline run, by the tasks' own Python: `python -I run_child.py <folder> <token> [hidden folder ...]`.
 
 Started by LocalPipelines as the leader of its own session. Nothing of ordain is imported: the tasks'
 environment does not have it. run_folder.py describes the files; this program reads package.yaml,
@@ -8,9 +8,11 @@ result.json.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,14 +24,26 @@ from typing import Any
 # Serving stays responsive while training uses the machine up.
 _NICENESS = 5
 _RESULT_FORMAT = 1
+_TERMINATED = 128 + signal.SIGTERM
+
+# <sys/mount.h>, <fcntl.h>, <linux/prctl.h>, <linux/capability.h>
+_MS_BIND = 0x1000
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITIES = 64
 
 
-def main(folder: Path, token: str) -> None:
+def main(folder: Path, token: str, hidden: list[Path]) -> None:
+    # As the first process of a pid namespace it would not even notice SIGTERM without a handler.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(_TERMINATED))
     if not _claimed(folder, token):
         return
     os.nice(_NICENESS)
     progress = Progress(folder)
     try:
+        if hidden:
+            _hide(folder, hidden)
         _execute(folder, progress)
     except Exception as error:  # noqa: BLE001 - whatever ends the run is its result
         traceback.print_exc()
@@ -50,6 +64,33 @@ def _claimed(folder: Path, token: str) -> bool:
     except FileNotFoundError:
         return False
     return claim["token"] == token and not (folder / "cancelled.json").exists()
+
+
+def _hide(folder: Path, hidden: list[Path]) -> None:
+    """Put empty folders over `hidden`, leave the run's own in its place, and give up the rights to undo it.
+
+    Only in a mount namespace of our own. Programs started from here on have no capability but to read and
+    write files; another user namespace would not help them, as mounts that come from outside it are locked.
+    """
+    own = os.open(folder, os.O_PATH)
+    for path in hidden:
+        if path.is_dir():
+            _mount("tmpfs", path, "tmpfs", 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    _mount(f"/proc/self/fd/{own}", folder, "", _MS_BIND)
+    os.close(own)
+    os.chdir(folder / "tmp")
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in set(range(_CAPABILITIES)) - {_CAP_DAC_OVERRIDE}:
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refuses numbers that this kernel does not have
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _mount(source: str, target: Path, kind: str, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = (source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), None)
+    if libc.mount(*options) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {source} on {target}: {os.strerror(ctypes.get_errno())}")
 
 
 def _execute(folder: Path, progress: Progress) -> None:
@@ -150,9 +191,7 @@ class _Hooks:
         task_executor.execute_single_task = self._observed_task
         subprocess_task_handler.run_local_subprocess = self._logged_process
 
-    def _observed_task(
-        self, *, task_name: str, pipeline_resource_name: str, pipeline_root: str, **rest: Any
-    ) -> Any:
+    def _observed_task(self, *, task_name: str, pipeline_resource_name: str, pipeline_root: str, **rest: Any) -> Any:
         """Stand in for execute_single_task: the same, with a folder for each task and its progress noted.
 
         KFP names output folders after components, so two tasks of one component would overwrite each other.
@@ -275,4 +314,4 @@ def _write_durably(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], [Path(path) for path in sys.argv[3:]])

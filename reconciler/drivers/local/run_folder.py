@@ -28,7 +28,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.drivers.local.run_record import RunRecord, Snapshot, TaskRecord, Uploaded
+from reconciler.drivers.local.run_record import RunRecord, Snapshot, Uploaded
 from reconciler.planning.observations import EngineRunId, EngineState
 from reconciler.ports.pipelines import Submission
 from reconciler.process_identity import ProcessIdentity, is_alive
@@ -120,7 +120,8 @@ class RunFolder:
             result=result,
             progress=progress,
             unreadable=unreadable,
-            failure_logs={task.name: self._failure_log(task) for task in failed},
+            process_log=self._tail("child.log"),
+            failure_logs={task.name: self._tail(f"logs/{task.name}.log") for task in failed},
         )
 
     def _result(self) -> tuple[RunRecord | None, str]:
@@ -131,18 +132,12 @@ class RunFolder:
         except ValidationError as error:
             return None, f"the run left a result that cannot be read: {error.errors()[0]['msg']}"
 
-    def _failure_log(self, task: TaskRecord) -> str:
-        return (self.log(task.name, _FAILURE_TAIL_BYTES) or b"").decode(errors="replace")
+    def log(self, task: str) -> bytes | None:
+        """Return the last 1 MiB of a task's log, None where there is no log yet."""
+        return _tail(self.path / "logs" / f"{task}.log", _LOG_TAIL_BYTES)
 
-    def log(self, task: str, tail: int = _LOG_TAIL_BYTES) -> bytes | None:
-        """Return the last `tail` bytes of a task's log, None where there is no log yet."""
-        try:
-            with (self.path / "logs" / f"{task}.log").open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - tail))
-                return file.read()
-        except FileNotFoundError:
-            return None
+    def _tail(self, name: str) -> str:
+        return (_tail(self.path / name, _FAILURE_TAIL_BYTES) or b"").decode(errors="replace")
 
     def owner(self) -> Owner:
         return Owner.model_validate_json((self.path / "submission.json").read_bytes())
@@ -158,8 +153,10 @@ class RunFolder:
         doomed = self.proc_dir / f".gone-{self.run_id}"
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(doomed)
-        sync_folder(self.proc_dir)
-        shutil.rmtree(doomed, ignore_errors=True)
+            sync_folder(self.proc_dir)
+        # Also what a crash in the middle of this left behind.
+        for path in self.proc_dir.glob(".gone-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _model(self, name: str, model: type[M]) -> M | None:
         try:
@@ -178,6 +175,15 @@ def running(proc_dir: Path) -> Iterator[tuple[EngineRunId, ProcessIdentity]]:
         process = RunFolder(proc_dir, run_id).process()
         if process is not None and is_alive(process):
             yield run_id, process
+
+
+def _tail(path: Path, size: int) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def write_durably(path: Path, content: bytes) -> None:

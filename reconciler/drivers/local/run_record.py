@@ -97,6 +97,8 @@ class Snapshot:
     progress: RunRecord | None = None
     unreadable: str = ""
     """Why result.json is no RunRecord, where there is one."""
+    process_log: str = ""
+    """The end of what the run's own process said, outside its tasks."""
     failure_logs: Mapping[str, str] = field(default_factory=dict)
     """By failed task: the end of its log."""
 
@@ -122,7 +124,13 @@ def _standing(seen: Snapshot) -> tuple[EngineState, str]:
         return (EngineState.RUNNING if seen.progress else EngineState.PENDING), ""
     if seen.cancelled:
         return EngineState.CANCELLED, "cancelled"
-    return EngineState.FAILED, seen.unreadable or LOST
+    return EngineState.FAILED, seen.unreadable or _lost(seen)
+
+
+def _lost(seen: Snapshot) -> str:
+    """Say that the run is lost; of one that never got to its tasks, what its process said last tells why."""
+    last_words = "" if seen.progress else failure_reason(seen.process_log)
+    return f"{LOST}: {last_words}" if last_words else LOST
 
 
 def _task(task: TaskRecord, run: EngineState, seen: Snapshot) -> TaskObservation:

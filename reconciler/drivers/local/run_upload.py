@@ -69,9 +69,7 @@ class RunUpload:
         home = self.folder.path / "outputs"
         path = Path(artifact.path)
         if not path.is_relative_to(home) or not path.resolve().is_relative_to(home.resolve()):
-            raise RefusedOutput(
-                f"output {artifact.name} of task {task} lies outside the run: {artifact.path}"
-            )
+            raise RefusedOutput(f"output {artifact.name} of task {task} lies outside the run: {artifact.path}")
         if path.is_symlink():
             raise RefusedOutput(f"output {artifact.name} of task {task} is a symbolic link: write the file")
         return path
