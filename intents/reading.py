@@ -57,13 +57,24 @@ def _validate(
     try:
         envelope = model.model_validate(composed.value, by_alias=True, by_name=False)
     except ValidationError as error:
-        seen = {found.location for found in composed.findings}
-        details = error.errors(include_url=False)
-        problems += [_problem(model, path, composed, each) for each in details if each["loc"] not in seen]
+        details = _without_echoes(
+            error.errors(include_url=False), {found.location for found in composed.findings}
+        )
+        problems += [_problem(model, path, composed, each) for each in details]
         return None, problems
     if envelope.kind is not identity.kind:
         problems.append(_wrong_kind(identity, path, composed, envelope.kind))
     return envelope, problems
+
+
+def _without_echoes(details: list[ErrorDetails], told: set[Location]) -> list[ErrorDetails]:
+    """Leave out what was told about the YAML, and lists that are too short only because items are wrong."""
+    parents = {each["loc"][:end] for each in details for end in range(len(each["loc"]))}
+    return [
+        each
+        for each in details
+        if each["loc"] not in told and not (each["type"] == "too_short" and each["loc"] in parents)
+    ]
 
 
 def _wrong_kind(identity: Identity, path: str, composed: Composed, found: Kind) -> Problem:
@@ -86,7 +97,7 @@ _WANTED = {
     "uuid_type": "a UUID",
 }
 _RANGES = frozenset(
-    {"greater_than_equal", "less_than_equal", "too_short", "too_long", "string_too_short", "string_too_long"}
+    {"greater_than_equal", "less_than_equal", "too_long", "string_too_short", "string_too_long"}
 )
 
 
@@ -116,6 +127,8 @@ def _explain_value(kind: str, name: str, error: ErrorDetails) -> tuple[str, str,
         return "wrong-type", f"`{name}` must be {_WANTED[kind]}, not {_found(error['input'])}", ""
     if kind in {"enum", "literal_error"}:
         return "invalid-value", _not_one_of(name, error), _choice(error)
+    if kind == "too_short":
+        return "out-of-range", f"`{name}` needs at least {error['ctx']['min_length']} entry", ""
     code = "out-of-range" if kind in _RANGES else "invalid-value"
     return code, f"`{name}`: {_lower(error['msg'])}", ""
 

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from intents.kinds import Kind, RunSpec
+from intents.problems import InvalidIntent, Problem
+from intents.reading import read
+from intents.writing import blob_id, dump
+from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, small_specs
+
+GOOD = b"""\
+# a comment
+apiVersion: ordain.dev/v1alpha1
+kind: Run
+metadata:
+  labels: {team: risk}
+spec:
+  template: train@1.0.0
+  parameters: {rounds: 100, label: "no"}
+  register: {model: fraud}
+"""
+
+
+def problems_of(body: bytes, path: str = RUN) -> tuple[Problem, ...]:
+    with pytest.raises(InvalidIntent) as refused:
+        read(path, body)
+    return refused.value.problems
+
+
+def test_a_document_holds_its_spec_and_its_name() -> None:
+    document = read(RUN, GOOD, blob_id(GOOD))
+    assert isinstance(document.spec, RunSpec)
+    assert document.spec.parameters == {"rounds": 100, "label": "no"}
+    assert document.spec.register_ is not None
+    assert document.spec.attempt == 1
+    assert document.identity.name == "first"
+    assert document.labels == {"team": "risk"}
+    assert document.blob == blob_id(GOOD)
+
+
+def test_the_blob_id_is_gits() -> None:
+    assert blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_every_problem_is_told_with_its_place() -> None:
+    body = GOOD.replace(b"register: {model", b"register: {modl").replace(b"spec:", b"spec:\n  atempt: 2")
+    found = [(each.code, each.line, each.column, each.field, each.hint) for each in problems_of(body)]
+    assert found == [
+        ("unknown-field", 7, 3, "spec.atempt", "did you mean `attempt`?"),
+        ("missing-field", 10, 3, "spec.register.model", ""),
+        ("unknown-field", 10, 14, "spec.register.modl", "did you mean `model`?"),
+    ]
+
+
+@pytest.mark.parametrize("field", ["deadline: 2h", "tries: 2", "schedule: {}"])
+def test_fields_of_later_work_are_unknown(field: str) -> None:
+    (problem,) = problems_of(GOOD + f"  {field}\n".encode())
+    assert problem.code == "unknown-field"
+    assert problem.hint == "fields here: template, parameters, register, desired, attempt"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("attempt: two", '`attempt` must be a whole number, not the text "two"'),
+        ("attempt: 1.5", "`attempt` must be a whole number, not the number 1.5"),
+        ("attempt: true", "`attempt` must be a whole number, not `true`"),
+        ("attempt: '2'", '`attempt` must be a whole number, not the text "2"'),
+        ("attempt: [1]", "`attempt` must be a whole number, not a list"),
+        ("attempt:", "`attempt` must be a whole number, not nothing"),
+    ],
+)
+def test_no_type_is_taken_for_another(line: str, wanted: str) -> None:
+    (problem,) = problems_of(GOOD + f"  {line}\n".encode())
+    assert (problem.code, problem.message, problem.line) == ("wrong-type", wanted, 10)
+
+
+def test_python_names_of_fields_are_unknown() -> None:
+    body = dump(Kind.PLATFORM, {**small_specs()[PLATFORM], "base_domain": "x"})
+    assert [each.code for each in problems_of(body, PLATFORM)] == ["unknown-field"]
+
+
+def test_a_yaml_problem_is_not_told_twice() -> None:
+    (problem,) = problems_of(GOOD + b"  attempt: 0x10\n")
+    assert problem.code == "ambiguous-scalar"
+    assert problem.hint == 'quote it: "0x10"'
+
+
+def test_a_list_or_a_word_is_no_intent() -> None:
+    assert [each.code for each in problems_of(b"[]")] == ["wrong-type"]
+    assert [each.code for each in problems_of(b"hello")] == ["wrong-type"]
+    assert [each.code for each in problems_of(b"null")] == ["empty-document"]
+
+
+def test_quantities_are_kept_in_canonical_form() -> None:
+    spec = small_specs()[DEPLOYMENT]
+    spec["versions"] = [{**spec["versions"][0], "resources": {"cpus": 0.5, "memory": "2048Mi"}}]
+    text = dump(Kind.MODEL_DEPLOYMENT, read(DEPLOYMENT, dump(Kind.MODEL_DEPLOYMENT, spec)).spec).decode()
+    assert "cpus: 500m" in text
+    assert "memory: 2Gi" in text
+
+
+def test_text_that_is_no_text_is_a_problem() -> None:
+    with pytest.raises(InvalidIntent) as refused:
+        dump(Kind.RUN, {"template": "\ud800"})
+    assert refused.value.problems[0].code == "not-utf8"
+
+
+def test_columns_count_characters_not_bytes() -> None:
+    body = 'apiVersion: ordain.dev/v1alpha1\nkind: Cluster\nspec: {"äöü": 1, driver: local}\n'.encode()
+    (problem,) = problems_of(body, CLUSTER)
+    assert (problem.line, problem.column) == (3, 8)
+
+
+def test_a_path_that_holds_no_intent_is_refused() -> None:
+    assert problems_of(GOOD, "elsewhere.yaml")[0].code == "misplaced-file"
+    assert problems_of(GOOD, "templates/train/1.0.0/pipeline.yaml")[0].code == "misplaced-file"
