@@ -117,7 +117,7 @@ def python_for(environment: Environment, uv: Path, env: dict[str, str]) -> str |
     """Return the interpreter of an environment: this one, or for Triton another that the machine has."""
     if not environment.for_triton or tuple(sys.version_info) < (3, 13):
         return sys.executable
-    find = [uv, "python", "find", "--system", TRITON_PYTHONS]
+    find: list[str | Path] = [uv, "python", "find", "--system", TRITON_PYTHONS]
     found = subprocess.run(find, env=env, capture_output=True, text=True, check=False)
     return found.stdout.strip() or None
 
