@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,17 +26,22 @@ def main() -> None:
 @root_option
 def process(name: str, root: Path) -> None:
     """Be one of the platform's own processes; the supervisor starts them."""
-    from api import composition  # noqa: PLC0415 - the client commands start without the servers' libraries
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("httpx", "psycopg.pool"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    run = {
-        "api": composition.serve_api,
-        "writer": composition.run_writer,
-        "reconciler": composition.run_reconciler,
-    }
-    asyncio.run(run[name](Settings.load(Layout(root))))
+    asyncio.run(_entry(name)(Settings.load(Layout(root))))
+
+
+def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
+    """Return what a process runs; each imports its own libraries and no other's."""
+    match name:
+        case "api":
+            from api.composition.api import serve_api as entry  # noqa: PLC0415
+        case "writer":
+            from api.composition.writer import run_writer as entry  # noqa: PLC0415
+        case _:
+            from api.composition.reconciler import run_reconciler as entry  # noqa: PLC0415
+    return entry
 
 
 for command in (up, down, status, demo):

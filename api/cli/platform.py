@@ -94,7 +94,7 @@ def start(layout: Layout, console: Console) -> None:
 
 async def _stay_up(layout: Layout, console: Console) -> None:
     """Run the supervisor with a live table; on a pipe, with a line for each change."""
-    from api.composition import platform_parts  # noqa: PLC0415 - client commands start without it
+    from api.composition.parts import platform_parts  # noqa: PLC0415 - client commands start without it
 
     began = time.monotonic()
     live = Live(console=console, refresh_per_second=4, transient=True)
@@ -125,14 +125,14 @@ async def _refresh(live: Live, layout: Layout) -> None:
 
 def base_domain(layout: Layout) -> str:
     """Return the platform's base domain, from the head of its own repository."""
-    from api.composition import tree_at_head  # noqa: PLC0415 - client commands start without it
+    from api.composition.parts import tree_at_head  # noqa: PLC0415 - client commands start without it
 
     return tree_at_head(layout).platform.base_domain
 
 
 def welcome(layout: Layout, settings: Settings) -> str:
     """Say what is where, and what a person should know before trusting it."""
-    from api.composition import tree_at_head  # noqa: PLC0415 - client commands start without it
+    from api.composition.parts import tree_at_head  # noqa: PLC0415 - client commands start without it
 
     hosts = "\n".join(f"  http://{host}:{settings.edge_port}/" for host in tree_at_head(layout).hostnames())
     return (

@@ -1,0 +1,53 @@
+"""The process `api`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.composition.process import Process, background, now
+from api.http.app import create_app
+from api.http.context import ApiContext
+from reconciler.services.settings import PostgresRole, Settings
+from reconciler.services.status import collect
+from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
+from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.workers.loop import wake_on
+
+
+async def serve_api(settings: Settings) -> None:
+    """Serve HTTP on the unix socket until SIGTERM."""
+    process = Process.of(settings, PostgresRole.API)
+    context = ApiContext(
+        head=process.head,
+        repository=process.repository,
+        queue=lambda tenant: LedgerQueue(process.database, tenant),
+        reads=lambda tenant: LedgerReads(process.database, tenant),
+        pipelines=process.pipelines(),
+        objects=process.objects,
+        platform_status=lambda: collect(settings.layout).to_document(),
+        now=now,
+        new_id=uuid4,
+    )
+    arrivals = LedgerArrivals(process.database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await process.database.open()
+        async with background(wake_on(arrivals.answers, context.answered), wake_on(arrivals.events, context.happened)):
+            yield
+        await process.database.close()
+
+    config = uvicorn.Config(
+        create_app(context, lifespan),
+        uds=str(settings.api_socket),
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        server_header=False,
+    )
+    await uvicorn.Server(config).serve()

@@ -1,0 +1,59 @@
+"""The supervisor's view: every process of the platform, and the state repository they stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from api.composition.process import PLATFORM, now
+from intents.tree import Tree
+from reconciler.services.embedded import embedded_parts
+from reconciler.services.layout import Layout
+from reconciler.services.own import own_processes
+from reconciler.services.part import Part
+from reconciler.services.settings import PostgresRole, Settings
+from reconciler.stores.git import GitRepository
+from reconciler.stores.ledger.database import migrate
+from reconciler.workers.seeding import seed
+from reconciler.workers.tree_at_head import advanced
+
+SEEDED_FOLDERS = ("platform", "tenants", "templates")
+
+
+async def platform_parts(settings: Settings) -> Sequence[Part]:
+    """Return every process of the platform at a root, its state repository made and seeded."""
+    await asyncio.to_thread(prepare_repository, settings.layout)
+    owner = settings.postgres_dsn(PostgresRole.OWNER)
+
+    async def migrated() -> None:
+        await migrate(owner)
+
+    def command(name: str) -> Sequence[str]:
+        return (sys.executable, "-m", "api.main", "process", name, "--root", str(settings.layout.root))
+
+    return (*await embedded_parts(settings, migrated), *own_processes(settings.layout, command))
+
+
+def prepare_repository(layout: Layout) -> None:
+    """Make the state repository where there is none, and its first commit from the root's folders."""
+    repository = (
+        GitRepository(layout.repository) if layout.repository.exists() else GitRepository.create(layout.repository)
+    )
+    if repository.head() is None:
+        seed(repository, dict(_seed_files(layout.root)), uuid4(), PLATFORM, now())
+
+
+def _seed_files(root: Path) -> Iterator[tuple[str, bytes]]:
+    for folder in SEEDED_FOLDERS:
+        for file in sorted((root / folder).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts and file.parent != root / "templates":
+                yield file.relative_to(root).as_posix(), file.read_bytes()
+
+
+def tree_at_head(layout: Layout) -> Tree:
+    """Return the tree at the head of a root's state repository."""
+    repository = GitRepository(layout.repository)
+    return advanced(repository, Tree.empty(), None, repository.head() or "")

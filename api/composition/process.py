@@ -1,0 +1,90 @@
+"""What every process of the platform stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.drivers.local.pipelines import LocalPipelines
+from reconciler.ports.repository import Signature
+from reconciler.services.settings import PostgresRole, Settings
+from reconciler.stores.git import GitRepository
+from reconciler.stores.ledger.database import Database
+from reconciler.stores.objects.s3 import S3Access, S3Objects
+from reconciler.workers.tree_at_head import TreeAtHead
+
+PLATFORM = Signature("ordain", "ordain@localhost")
+"""The committer of every commit."""
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def environments() -> Path:
+    """Return the folder of the three environments: the one this program's own lies in."""
+    return Path(sys.prefix).parent
+
+
+@dataclass
+class Process:
+    """What every process of the platform stands on."""
+
+    settings: Settings
+    repository: GitRepository
+    head: TreeAtHead
+    database: Database
+
+    @classmethod
+    def of(cls, settings: Settings, role: PostgresRole) -> Process:
+        """Open what a process with this role in the ledger needs."""
+        repository = GitRepository(settings.layout.repository)
+        return cls(settings, repository, TreeAtHead(repository), Database(settings.postgres_dsn(role)))
+
+    @property
+    def objects(self) -> S3Objects:
+        """Object storage, as the platform itself."""
+        settings = self.settings
+        return S3Objects(S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key))
+
+    def pipelines(self) -> LocalPipelines:
+        """The KFP local runner."""
+        tasks_python = environments() / ".venv-tasks" / "bin" / "python"
+        return LocalPipelines(self.settings.layout.processes, tasks_python, self.objects)
+
+
+async def until_told(*tasks: Coroutine[Any, Any, None]) -> None:
+    """Run the tasks until SIGTERM or SIGINT; the first that fails ends them all, and is raised."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with background(*tasks) as running:
+        stopped = asyncio.create_task(_wait(stop))
+        done, _ = await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done - {stopped}:
+            task.result()
+
+
+@asynccontextmanager
+async def background(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run tasks beside the body and cancel them after it."""
+    running = [asyncio.create_task(task) for task in tasks]
+    try:
+        yield running
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

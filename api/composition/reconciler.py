@@ -1,0 +1,109 @@
+"""The process `reconciler`: every loop but the writer's."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Coroutine
+from typing import Any
+from uuid import uuid4
+
+from api.composition.process import PLATFORM, Process, environments, now, until_told
+from reconciler.drivers.catalog import ApiCatalog
+from reconciler.drivers.local.edge import EdgePerson, EnvoyEdge
+from reconciler.drivers.local.triton import LocalModelServers
+from reconciler.services.readiness import keep_announcing
+from reconciler.services.settings import PostgresRole, Settings
+from reconciler.stores.bus import JetStreamBus
+from reconciler.stores.ledger.events import LedgerOutbox
+from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.stores.ledger.runs import LedgerRuns
+from reconciler.stores.ledger.status import LedgerLeases, LedgerStatus
+from reconciler.workers.deployment_worker import DeploymentWorker
+from reconciler.workers.hydrator import Hydrator
+from reconciler.workers.loop import LoopLease, Turn, Wake, run_loop, wake_on
+from reconciler.workers.publisher import Publisher
+from reconciler.workers.rollout_controller import RolloutController
+from reconciler.workers.run_cursor import RunCursor
+from reconciler.workers.run_orchestrator import RunOrchestrator
+
+CLUSTER = "local"
+DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
+"""Whom the demo edge names: it authenticates nobody, and says so at start."""
+ORCHESTRATORS = 4
+"""Runs taken a step further at once by one process; a step is mostly waiting."""
+SERVING_SWEEP_SECONDS = 0.5
+
+
+async def run_reconciler(settings: Settings) -> None:
+    """Run every loop until SIGTERM."""
+    process = Process.of(settings, PostgresRole.WORKER)
+    await process.database.open()
+    tree = await process.head.advance()
+    outbox, bus = LedgerOutbox(process.database), JetStreamBus(settings.nats_url)
+    status, queue = LedgerStatus(process.database), LedgerQueue(process.database)
+    runs = LedgerRuns(process.database)
+    catalog = ApiCatalog(settings.api_socket, lambda: process.head.tree.platform.base_domain)
+    triton_python = environments() / ".venv-triton" / "bin" / "python"
+    servers = LocalModelServers(settings.layout.processes, triton_python, process.objects)
+    edge = EnvoyEdge(
+        settings.layout.envoy_rds,
+        settings.layout.envoy_cds,
+        settings.envoy_admin_socket,
+        settings.api_socket,
+        DEMO_PERSON,
+    )
+    cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
+    orchestrator = RunOrchestrator(
+        runs, process.pipelines(), catalog, process.objects, queue, lambda: process.head.tree
+    )
+    hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
+    serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
+    rollouts = RolloutController(process.head.advance, status, queue, uuid4)
+    loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
+    await until_told(
+        loops.alone("run-cursor", cursor.turn),
+        *(loops.beside("run-orchestrator", orchestrator.turn) for _ in range(ORCHESTRATORS)),
+        loops.alone("hydrator", hydrator.turn),
+        loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
+        loops.alone("rollouts", rollouts.turn),
+        loops.alone("publisher", Publisher(outbox, bus).turn),
+        wake_on(lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts")),
+        wake_on(outbox.hints, *loops.wakes("publisher")),
+        wake_on(lambda: bus.hints("run-orchestrator", "ordain.*.*.run.*"), *loops.wakes("run-orchestrator")),
+        wake_on(
+            lambda: bus.hints("deployments", "ordain.*.*.deployment.*"),
+            *loops.wakes("deployments", "rollouts"),
+        ),
+        keep_announcing(settings.layout.ready / "reconciler"),
+    )
+    await bus.close()
+    await catalog.close()
+    await process.database.close()
+
+
+class Loops:
+    """The loops of one process and their wake-ups, by name."""
+
+    def __init__(self, leases: LedgerLeases, holder: str) -> None:
+        """Hold leases as `holder`."""
+        self._leases = leases
+        self._holder = holder
+        self._wakes: dict[str, list[Wake]] = {}
+
+    def alone(self, name: str, turn: Turn, **pace: float) -> Coroutine[Any, Any, None]:
+        """Return a loop that runs in one process at a time."""
+        return run_loop(name, turn, self._wake(name), lease=LoopLease(self._leases, name, self._holder), **pace)
+
+    def beside(self, name: str, turn: Turn) -> Coroutine[Any, Any, None]:
+        """Return a loop that may run any number of times at once."""
+        return run_loop(name, turn, self._wake(name))
+
+    def wakes(self, *names: str) -> list[Wake]:
+        """Return the wake-ups of loops."""
+        return [wake for name in names for wake in self._wakes[name]]
+
+    def _wake(self, name: str) -> Wake:
+        wake = Wake()
+        self._wakes.setdefault(name, []).append(wake)
+        return wake
