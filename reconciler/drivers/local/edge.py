@@ -78,7 +78,9 @@ class EnvoyEdge:
 
     async def _put_clusters(self, resources: Sequence[Resource]) -> None:
         version = _put(self._cds_path, resources)
-        await self._until(lambda stats: stats.get(_CLUSTERS_VERSION) == version and not stats.get(_WARMING), self._cds_path)
+        await self._until(
+            lambda stats: stats.get(_CLUSTERS_VERSION) == version and not stats.get(_WARMING), self._cds_path
+        )
 
     async def _put_routes(self, resources: Sequence[Resource]) -> None:
         version = _put(self._rds_path, resources)
@@ -108,19 +110,24 @@ def _active(cluster: dict[str, Any]) -> int:
     return sum(int(stat.get("value", 0)) for stat in stats if stat.get("name") == "rq_active")
 
 
-def _resources(path: Path) -> list[Resource]:
-    """Return what a discovery file holds; nothing where it is not there yet."""
+def _document(path: Path) -> Resource:
+    """Return a discovery file; an empty one where it is not there yet."""
     try:
-        resources: list[Resource] = json.loads(path.read_bytes())["resources"]
+        document: Resource = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return []
+        return {"resources": []}
+    return document
+
+
+def _resources(path: Path) -> list[Resource]:
+    resources: list[Resource] = _document(path)["resources"]
     return resources
 
 
 def _put(path: Path, resources: Sequence[Resource]) -> str:
     """Have the file hold the resources, durably and whole, and return their version. The same ones are not written."""
     document = discovery(resources)
-    if _resources(path) != document["resources"]:
+    if _document(path) != document:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(document, file, indent=1)

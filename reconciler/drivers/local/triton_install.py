@@ -70,7 +70,9 @@ async def find_triton(python: Path) -> TritonInstall:
         programs=python.parent,
     )
     if not install.stub.exists():
-        raise Stalled(f"the Triton wheel has no python backend for Python {answer['python']}, which {python} is. {_AGAIN}")
+        raise Stalled(
+            f"the Triton wheel has no python backend for Python {answer['python']}, which {python} is. {_AGAIN}"
+        )
     return install
 
 
@@ -101,8 +103,8 @@ def _refuse_unfit(answer: dict[str, str]) -> None:
     if not answer["library_loads"]:
         raise Stalled(
             f"Triton's python backend needs {answer['library']}, and it cannot be loaded. Install it: "
-            f"`apt-get install libpython{answer['python']}` (Debian, Ubuntu) or `dnf install python{answer['python']}-libs` "
-            "(Fedora, RHEL); then it is started by itself."
+            f"`apt-get install libpython{answer['python']}` (Debian, Ubuntu) or "
+            f"`dnf install python{answer['python']}-libs` (Fedora, RHEL); the model is then started by itself."
         )
 
 

@@ -137,7 +137,9 @@ def refuse_code(repository: Path, model: str) -> None:
     for path in sorted(repository.rglob("*")):
         if path.suffix in {".py", ".pyc", ".so"} or ".so." in path.name:
             name = path.relative_to(repository)
-            raise Stalled(f"{name} is code, and a tenant's model may not bring code into the server. Export it to ONNX.")
+            raise Stalled(
+                f"{name} is code, and a tenant's model may not bring code into the server. Export it to ONNX."
+            )
     _refuse_config(repository / model / "config.pbtxt", model)
 
 
@@ -177,7 +179,10 @@ def _config_class() -> Any:
     Text format goes by field names, so the numbers are free. Field names: triton-inference-server/common,
     protobuf/model_config.proto.
     """
-    text, message = descriptor_pb2.FieldDescriptorProto.TYPE_STRING, descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
+    text, message = (
+        descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+        descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+    )
     fields: dict[str, list[tuple[str, bool, str]]] = {
         "Named": [("key", False, ""), ("name", False, "")],
         "Agents": [("agents", True, ".ordain.triton.Named")],

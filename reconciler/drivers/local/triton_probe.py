@@ -96,9 +96,7 @@ async def probe(client: httpx.AsyncClient, address: str, model: str, timeout: fl
         described = _ok(await client.get(base, timeout=timeout))
         metadata = described.json()
         request = zeros_request(metadata)
-        answer = _ok(
-            await client.post(f"{base}/infer", content=request.body, headers=request.headers, timeout=timeout)
-        )
+        answer = _ok(await client.post(f"{base}/infer", content=request.body, headers=request.headers, timeout=timeout))
     except httpx.TimeoutException as error:
         raise NotReadyError(f"no answer within {timeout:g} s") from error
     except (httpx.HTTPError, ValueError, KeyError) as error:

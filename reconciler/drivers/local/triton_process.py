@@ -1,12 +1,12 @@
 """The files and processes of one Triton server: what of it is on disk, what of it runs.
 
-    serve-<key>/
-      claim.json     the ServerSpec; the folder appears with it in one rename, which is the claim
-      lock           held while one process of ours fetches, starts or ends; the kernel frees it with its holder
-      model/         the verified model repository
-      backends/      Triton's backend folder, links into its wheel
-      triton.json    pid, start time and port of the server that was started last
-      triton.log     what it says; triton.log.1 is of the one before
+serve-<key>/
+  claim.json     the ServerSpec; the folder appears with it in one rename, which is the claim
+  lock           held while one process of ours fetches, starts or ends; the kernel frees it with its holder
+  model/         the verified model repository
+  backends/      Triton's backend folder, links into its wheel
+  triton.json    pid, start time and port of the server that was started last
+  triton.log     what it says; triton.log.1 is of the one before
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ async def end(folder: Path) -> None:
 
 def strays(folder: Path) -> list[ProcessIdentity]:
     """Return Tritons and stubs of this folder: a start cut off before triton.json, stubs that outlived Triton."""
-    stub, repository = f"{folder}/backends/python/triton_python_backend_stub", f"--model-repository={folder}/model"
+    stub, repository = (
+        f"{folder}/backends/python/triton_python_backend_stub",
+        f"--model-repository={folder}/model",
+    )
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

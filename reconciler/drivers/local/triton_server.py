@@ -149,7 +149,7 @@ class TritonServer:
                 await self._infer(server)
             except NotReadyError as error:
                 if self._proven == server:
-                    return await self._missed(server, error)
+                    return await self._missed(error)
                 await self._unless_hopeless(server, error, deadline)
             else:
                 return self._proved(server)
@@ -168,7 +168,7 @@ class TritonServer:
         self._proven, self._misses, self._reason = server, 0, ""
         self._due = now + self._tools.pace.prove_again
 
-    async def _missed(self, server: processes.Running, error: NotReadyError) -> None:
+    async def _missed(self, error: NotReadyError) -> None:
         """Count a failed proof of a ready server; certain or repeated, the server is ended to be started anew."""
         self._misses += 1
         self._due = time.monotonic() + self._tools.pace.first_wait

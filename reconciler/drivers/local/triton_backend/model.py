@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - Triton loads the file, nothing imports it
 """Triton backend `onnxruntime`, as a python backend: serves `<model>/<version>/model.onnx` by its config.pbtxt.
 
 Triton finds this file as `<backend directory>/onnxruntime/model.py` and runs it in a stub process of the
@@ -10,9 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-import triton_python_backend_utils as pb
+import numpy as np  # type: ignore[import-not-found]
+import onnxruntime  # type: ignore[import-not-found]
+import triton_python_backend_utils as pb  # type: ignore[import-not-found]
 
 _DEFAULT_FILE = "model.onnx"
 
