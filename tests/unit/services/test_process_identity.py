@@ -55,9 +55,7 @@ def test_a_group_is_ended_with_members_that_ignore_the_first_signal() -> None:
         "print(child.pid, flush=True)\n"
         "time.sleep(600)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True
-    ) as leader:
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True) as leader:
         assert leader.stdout is not None
         child = identity_of(int(leader.stdout.readline()))
         identity = identity_of(leader.pid)
@@ -92,9 +90,7 @@ def test_memory_counts_descendants_but_those_set_apart() -> None:
         "child.stdout.readline(); print(child.pid, flush=True); child.wait()\n"
     )
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", spawns], stdin=pipe, stdout=pipe, start_new_session=True
-    ) as leader:
+    with subprocess.Popen([sys.executable, "-c", spawns], stdin=pipe, stdout=pipe, start_new_session=True) as leader:
         assert leader.stdout is not None
         assert leader.stdin is not None
         child = int(leader.stdout.readline())

@@ -62,9 +62,7 @@ def test_sockets_stay_below_the_root_where_the_path_allows() -> None:
     assert Layout(Path("/srv/ordain")).api_socket == Path("/srv/ordain/.ordain/sockets/api.sock")
 
 
-def test_a_deep_root_has_its_sockets_in_the_runtime_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deep_root_has_its_sockets_in_the_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = tmp_path / "runtime"
     runtime.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
@@ -73,6 +71,4 @@ def test_a_deep_root_has_its_sockets_in_the_runtime_folder(
     deep.create()
     assert deep.sockets.stat().st_mode & 0o777 == 0o700
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert Layout(deep.root).sockets == deep.sockets, (
-        "a later shell without the variable finds the same folder"
-    )
+    assert Layout(deep.root).sockets == deep.sockets, "a later shell without the variable finds the same folder"

@@ -92,9 +92,7 @@ def test_a_killed_part_is_started_again_and_said_so(layout: Layout) -> None:
             await until(lambda: state(layout, "api") is PartState.READY)
             first = process(layout, "api")
             os.kill(first.pid, signal.SIGKILL)
-            await until(
-                lambda: collect(layout).parts[0].restarts == 1 and state(layout, "api") is PartState.READY
-            )
+            await until(lambda: collect(layout).parts[0].restarts == 1 and state(layout, "api") is PartState.READY)
             assert process(layout, "api") != first
         return notices
 
