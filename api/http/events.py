@@ -48,8 +48,8 @@ async def _stream(context: ApiContext, tenant: str, after: int) -> AsyncIterator
         found = await reads.events_after(after, BATCH)
         for event in found:
             after = event.sequence
-            name = f"{event.fact.noun}.{event.fact.verb}"
-            yield f"id: {event.sequence}\nevent: {name}\ndata: {json.dumps(event_view(event))}\n\n"
+            # Without a name: a browser hands named events only to listeners that know each name. `type` has it.
+            yield f"id: {event.sequence}\ndata: {json.dumps(event_view(event))}\n\n"
         if not found:
             await context.happened.wait(KEEP_ALIVE_SECONDS)
             yield ": keep-alive\n\n"

@@ -8,9 +8,10 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from api.panel.errors import error_page, wants_page
 from intents.problems import InvalidIntent, Problem
 from reconciler.planning.writing import Refused
 from reconciler.ports.errors import Waiting
@@ -47,8 +48,12 @@ def refusal(problems: Sequence[Problem], *, conflict: bool = False) -> Refusal:
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-intent", detail, problems)
 
 
-def answer(status: HTTPStatus, code: str, detail: str, problems: Sequence[Problem] = ()) -> JSONResponse:
-    """Return a problem+json response."""
+def answer(
+    request: Request, status: HTTPStatus, code: str, detail: str, problems: Sequence[Problem] = ()
+) -> Response:
+    """Return a problem+json response; to a browser that navigates, a page that says the same."""
+    if wants_page(request):
+        return error_page(status, detail, problems)
     body = {
         "type": f"urn:ordain:problem:{code}",
         "title": status.phrase,
@@ -62,30 +67,30 @@ def answer(status: HTTPStatus, code: str, detail: str, problems: Sequence[Proble
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application problem+json."""
+    """Make every error of the application problem+json, or a page for people."""
 
     @app.exception_handler(Refusal)
-    async def _refusal(_: Request, refused: Refusal) -> JSONResponse:
-        return answer(refused.status, refused.code, refused.detail, refused.problems)
+    async def _refusal(request: Request, refused: Refusal) -> Response:
+        return answer(request, refused.status, refused.code, refused.detail, refused.problems)
 
     @app.exception_handler(InvalidIntent)
-    async def _invalid(_: Request, invalid: InvalidIntent) -> JSONResponse:
+    async def _invalid(request: Request, invalid: InvalidIntent) -> Response:
         refused = refusal(invalid.problems)
-        return answer(refused.status, refused.code, refused.detail, refused.problems)
+        return answer(request, refused.status, refused.code, refused.detail, refused.problems)
 
     @app.exception_handler(Waiting)
-    async def _waiting(_: Request, waiting: Waiting) -> JSONResponse:
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"try again soon: {waiting}")
+    async def _waiting(request: Request, waiting: Waiting) -> Response:
+        return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"try again soon: {waiting}")
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
-        return answer(status, status.phrase.lower().replace(" ", "-"), str(error.detail))
+        return answer(request, status, status.phrase.lower().replace(" ", "-"), str(error.detail))
 
     @app.exception_handler(RequestValidationError)
-    async def _body(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _body(request: Request, error: RequestValidationError) -> Response:
         problems = [
             Problem("invalid-value", "", 0, 0, each["msg"], field=".".join(str(part) for part in each["loc"][1:]))
             for each in error.errors()
         ]
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "the request cannot be read", problems)
+        return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "the request cannot be read", problems)

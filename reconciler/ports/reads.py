@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -67,6 +67,10 @@ class TenantReads(Protocol):
 
     async def tasks(self, run: RunView) -> Sequence[TaskView]:
         """Return the tasks of an attempt in the order in which they began."""
+        ...
+
+    async def tasks_of(self, runs: Sequence[RunView]) -> Mapping[tuple[UUID, int], Sequence[TaskView]]:
+        """Return the same of many attempts at once, by uid and attempt; one without tasks is absent."""
         ...
 
     async def served(self, project: str) -> Sequence[Served]:

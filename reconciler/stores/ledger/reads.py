@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -46,10 +46,15 @@ class LedgerReads:
     async def tasks(self, run: RunView) -> Sequence[TaskView]:
         """Return the tasks of an attempt in the order in which they began."""
         rows = await self._all(RUNS["tasks"], uid=run.uid, attempt=run.attempt)
-        return [
-            TaskView(row["name"], row["state"], row["started_at"], row["finished_at"], row["error"], row["metrics"])
-            for row in rows
-        ]
+        return [_task(row) for row in rows]
+
+    async def tasks_of(self, runs: Sequence[RunView]) -> Mapping[tuple[UUID, int], Sequence[TaskView]]:
+        """Return the same of many attempts at once, by uid and attempt; one without tasks is absent."""
+        keys = {"uids": [run.uid for run in runs], "attempts": [run.attempt for run in runs]}
+        found: dict[tuple[UUID, int], list[TaskView]] = {}
+        for row in await self._all(RUNS["tasks_of"], **keys):
+            found.setdefault((row["uid"], row["attempt"]), []).append(_task(row))
+        return found
 
     async def served(self, project: str) -> Sequence[Served]:
         """Return what is served of each deployment."""
@@ -89,6 +94,12 @@ class LedgerArrivals:
     def events(self) -> AsyncIterator[str]:
         """Yield the tenant of each new event."""
         return self._database.listen("ordain_events")
+
+
+def _task(row: DictRow) -> TaskView:
+    return TaskView(
+        row["name"], row["state"], row["started_at"], row["finished_at"], row["error"], row["metrics"]
+    )
 
 
 def _run(row: DictRow) -> RunView:

@@ -72,3 +72,8 @@ ORDER BY created_at DESC, attempt DESC LIMIT 1
 
 -- name: tasks
 SELECT * FROM run_tasks WHERE uid = %(uid)s AND attempt = %(attempt)s ORDER BY started_at NULLS LAST, name
+
+-- name: tasks_of
+SELECT run_tasks.* FROM run_tasks
+JOIN unnest(%(uids)s::uuid[], %(attempts)s::integer[]) AS wanted (uid, attempt) USING (uid, attempt)
+ORDER BY started_at NULLS LAST, name
