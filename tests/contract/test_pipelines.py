@@ -345,7 +345,7 @@ async def test_the_training_template_leaves_a_triton_repository(local: Local) ->
     assert seen.tasks[2].metrics["accuracy"] > 0.8
     model = next(output for output in seen.outputs if output.schema == "system.Model")
     assert (model.task, model.output) == ("train", "model")
-    assert model.metadata["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 30]}]
+    assert model.metadata["signature"]["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 30]}]
     prefix = model.uri.removeprefix("s3://artifacts/")
     files = {info.key.removeprefix(prefix) for info in await local.objects.list("artifacts", prefix)}
     assert files == {"model/config.pbtxt", "model/1/model.onnx"}

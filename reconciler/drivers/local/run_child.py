@@ -280,9 +280,9 @@ def _artifacts(outputs: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _with_integers(value: Any) -> Any:
-    """Undo what protobuf's Struct does to JSON: it knows floats only, so a shape of [30] comes as [30.0]."""
+    """Undo what protobuf's Struct does to JSON: no order, and floats only, so that [30] comes as [30.0]."""
     if isinstance(value, dict):
-        return {key: _with_integers(item) for key, item in value.items()}
+        return {key: _with_integers(value[key]) for key in sorted(value)}
     if isinstance(value, list):
         return [_with_integers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

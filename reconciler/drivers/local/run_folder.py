@@ -150,7 +150,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove everything; the name goes first and at once, so that no half of a run is ever seen."""
-        doomed = self.proc_dir / f".gone-{self.run_id}"
+        doomed = self.proc_dir / f".gone-{self.run_id}-{secrets.token_hex(4)}"
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(doomed)
             sync_folder(self.proc_dir)

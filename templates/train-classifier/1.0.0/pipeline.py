@@ -81,14 +81,14 @@ output [
     version.mkdir(parents=True)
     (version / "model.onnx").write_bytes(onnx.SerializeToString())
     (version.parent / "config.pbtxt").write_text(config)
-    model.metadata.update(
-        platform="onnxruntime_onnx",
-        inputs=[{"name": "input", "datatype": "FP32", "shape": [-1, 30]}],
-        outputs=[
+    model.metadata["signature"] = {
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": "input", "datatype": "FP32", "shape": [-1, 30]}],
+        "outputs": [
             {"name": "label", "datatype": "INT64", "shape": [-1, 1]},
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]},
         ],
-    )
+    }
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
