@@ -21,11 +21,11 @@ from reconciler.stores.ledger.runs import LedgerRuns
 from reconciler.stores.ledger.status import LedgerLeases, LedgerStatus
 from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
-from reconciler.workers.loop import LoopLease, Turn, Wake, run_loop, wake_on
+from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
 from reconciler.workers.publisher import Publisher
 from reconciler.workers.rollout_controller import RolloutController
 from reconciler.workers.run_cursor import RunCursor
-from reconciler.workers.run_orchestrator import RunOrchestrator
+from reconciler.workers.run_orchestrator import LOOK_AGAIN_SECONDS, RunOrchestrator
 
 CLUSTER = "local"
 DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
@@ -63,7 +63,7 @@ async def run_reconciler(settings: Settings) -> None:
     loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
     await until_told(
         loops.alone("run-cursor", cursor.turn),
-        *(loops.beside("run-orchestrator", orchestrator.turn) for _ in range(ORCHESTRATORS)),
+        *(loops.beside("run-orchestrator", orchestrator.turn, sweep=LOOK_AGAIN_SECONDS) for _ in range(ORCHESTRATORS)),
         loops.alone("hydrator", hydrator.turn),
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),
@@ -91,13 +91,13 @@ class Loops:
         self._holder = holder
         self._wakes: dict[str, list[Wake]] = {}
 
-    def alone(self, name: str, turn: Turn, **pace: float) -> Coroutine[Any, Any, None]:
+    def alone(self, name: str, turn: Turn, sweep: float = SWEEP_SECONDS) -> Coroutine[Any, Any, None]:
         """Return a loop that runs in one process at a time."""
-        return run_loop(name, turn, self._wake(name), lease=LoopLease(self._leases, name, self._holder), **pace)
+        return run_loop(name, turn, self._wake(name), lease=LoopLease(self._leases, name, self._holder), sweep=sweep)
 
-    def beside(self, name: str, turn: Turn) -> Coroutine[Any, Any, None]:
+    def beside(self, name: str, turn: Turn, sweep: float = SWEEP_SECONDS) -> Coroutine[Any, Any, None]:
         """Return a loop that may run any number of times at once."""
-        return run_loop(name, turn, self._wake(name))
+        return run_loop(name, turn, self._wake(name), sweep=sweep)
 
     def wakes(self, *names: str) -> list[Wake]:
         """Return the wake-ups of loops."""

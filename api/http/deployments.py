@@ -89,7 +89,7 @@ async def rollback_deployment(
     rollout = caller.tree.rollout(caller.tenant, caller.project, name)
     step = roll_back(rollout.spec, body.reason, caller.principal.user) if rollout else None
     if step is None:
-        detail = f"{name} never served another version, so there is none to go back to"
+        detail = f"{name} has no other version that was good before: there is nothing to go back to"
         raise Refusal(HTTPStatus.CONFLICT, "nothing-to-roll-back-to", detail)
     request_id = RequestId(context.new_id())
     request = rollout_request(request_id, document, rollout, step, on_behalf_of=caller.principal.user)
@@ -113,7 +113,6 @@ def _with_digest(tree: Tree, tenant: str, project: str, version: JsonValue) -> J
 
 
 def _deployment(caller: Caller, name: str) -> Document[ModelDeploymentSpec]:
-    """Return the deployment, for one who may change it in this tenant."""
     document = caller.tree.deployment(caller.tenant, caller.project, name)
     if document is None:
         raise not_found(f"deployment {name}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from reconciler.planning.events import Fact
@@ -56,8 +55,4 @@ class RunLedger(Protocol):
 
     async def registration(self, run: RunRow) -> Registration:
         """Return what became of the request for the run's ModelVersion."""
-        ...
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next run is due, or None where no run is under way."""
         ...

@@ -10,17 +10,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from reconciler.ports.errors import Waiting
 from reconciler.ports.repository import NewCommit, Signature
 
 TIMEOUT_SECONDS = 120
 
 
-class WriteFailed(Exception):
-    """Git could not write the pack: a full disk, a read-only folder, a damaged repository."""
-
-
 def write(repository: Path, staging: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
-    """Append `commits` to `base` on the ref `staging`, wherever that was, and return their ids."""
+    """Append `commits` to `base` on the ref `staging`, wherever that was, and return their ids.
+
+    Raises Waiting where git cannot write now: a full disk, a read-only folder.
+    """
     with tempfile.NamedTemporaryFile(prefix="ordain-marks-") as marks:
         command = ["git", "fast-import", "--quiet", "--done", "--force", f"--export-marks={marks.name}"]
         done = subprocess.run(
@@ -32,7 +32,7 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
             check=False,
         )
         if done.returncode != 0:
-            raise WriteFailed(f"{repository}: {done.stderr.decode(errors='replace').strip()}")
+            raise Waiting(f"git could not write to {repository}: {done.stderr.decode(errors='replace').strip()}")
         return _ids(Path(marks.name).read_text(), len(commits))
 
 

@@ -97,9 +97,7 @@ class LedgerArrivals:
 
 
 def _task(row: DictRow) -> TaskView:
-    return TaskView(
-        row["name"], row["state"], row["started_at"], row["finished_at"], row["error"], row["metrics"]
-    )
+    return TaskView(row["name"], row["state"], row["started_at"], row["finished_at"], row["error"], row["metrics"])
 
 
 def _run(row: DictRow) -> RunView:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from psycopg.rows import DictRow
@@ -108,12 +107,6 @@ class LedgerRuns:
             case RequestState.REFUSED | RequestState.PARKED:
                 reason = "; ".join(f"{item.code}: {item.message}" for item in status.problems)
                 return Registration(RegistrationState.REFUSED, reason=reason)
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next run is due, or None where no run is under way."""
-        async with self._database.transaction() as connection:
-            row = await (await connection.execute(SQL["next_due"])).fetchone()
-        return None if row is None else row["due"]
 
     async def _release(self, run: RunRow) -> None:
         async with self._database.transaction() as connection:

@@ -58,9 +58,6 @@ ON CONFLICT (uid, attempt, name) DO UPDATE SET
     state = excluded.state, started_at = excluded.started_at, finished_at = excluded.finished_at,
     error = excluded.error, metrics = excluded.metrics
 
--- name: next_due
-SELECT min(greatest(due_at, lease_until)) AS due FROM runs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')
-
 -- name: list
 SELECT * FROM runs WHERE tenant = %(tenant)s AND project = %(project)s
 AND (created_at, uid) < (%(before_at)s, %(before_uid)s)
