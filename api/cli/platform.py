@@ -132,14 +132,14 @@ def base_domain(layout: Layout) -> str:
 
 def welcome(layout: Layout, settings: Settings) -> str:
     """Say what is where, and what a person should know before trusting it."""
-    from api.composition.parts import tree_at_head  # noqa: PLC0415 - client commands start without it
+    from api.composition.parts import isolation_of_runs, tree_at_head  # noqa: PLC0415 - client commands start without it
 
     hosts = "\n".join(f"  http://{host}:{settings.edge_port}/" for host in tree_at_head(layout).hostnames())
     return (
         f"{hosts}\n"
         f"  state {layout.state}, logs {layout.logs}\n"
-        "  Packages run as child processes of this machine, not isolated from each other; nobody signs in:\n"
-        "  the edge names everyone local@localhost. Only this machine can reach it."
+        f"  {isolation_of_runs().capitalize()}.\n"
+        "  Nobody signs in: the edge names everyone local@localhost. Only this machine can reach it."
     )
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from api.composition.process import PLATFORM, now
 from intents.tree import Tree
+from reconciler.drivers.local.isolation import isolation
 from reconciler.services.embedded import embedded_parts
 from reconciler.services.layout import Layout
 from reconciler.services.own import own_processes
@@ -57,3 +58,8 @@ def tree_at_head(layout: Layout) -> Tree:
     """Return the tree at the head of a root's state repository."""
     repository = GitRepository(layout.repository)
     return advanced(repository, Tree.empty(), None, repository.head() or "")
+
+
+def isolation_of_runs() -> str:
+    """Say how far runs are kept from this machine and from each other."""
+    return isolation()

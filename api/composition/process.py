@@ -56,9 +56,10 @@ class Process:
         return S3Objects(S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key))
 
     def pipelines(self) -> LocalPipelines:
-        """The KFP local runner."""
+        """The KFP local runner; runs see nothing of the platform's state."""
         tasks_python = environments() / ".venv-tasks" / "bin" / "python"
-        return LocalPipelines(self.settings.layout.processes, tasks_python, self.objects)
+        layout = self.settings.layout
+        return LocalPipelines(layout.processes, tasks_python, self.objects, hidden=(layout.state, layout.sockets))
 
 
 async def until_told(*tasks: Coroutine[Any, Any, None]) -> None:

@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np  # type: ignore[import-not-found]
-import onnxruntime  # type: ignore[import-not-found]
-import triton_python_backend_utils as pb  # type: ignore[import-not-found]
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as pb
 
 _DEFAULT_FILE = "model.onnx"
 
