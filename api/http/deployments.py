@@ -87,9 +87,9 @@ async def rollback_deployment(
     """Commit a Rollout that goes back to what was last good and holds there until the deployment is changed."""
     document = _deployment(caller, name)
     rollout = caller.tree.rollout(caller.tenant, caller.project, name)
-    step = roll_back(rollout.spec, body.reason, caller.principal.user) if rollout else None
+    step = roll_back(rollout.spec, document.blob, body.reason, caller.principal.user) if rollout else None
     if step is None:
-        detail = f"{name} has no other version that was good before: there is nothing to go back to"
+        detail = f"{name} has no other version that was good before, or goes back to it already"
         raise Refusal(HTTPStatus.CONFLICT, "nothing-to-roll-back-to", detail)
     request_id = RequestId(context.new_id())
     request = rollout_request(request_id, document, rollout, step, on_behalf_of=caller.principal.user)

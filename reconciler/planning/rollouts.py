@@ -34,42 +34,58 @@ def next_step(asked: ModelDeploymentSpec, blob: str, rollout: RolloutSpec | None
     if rollout is None:
         return Step(RolloutSpec(of=blob, live=(_live(target, ALL),)), f"Serve {target.name}")
     if rollout.of != blob:
-        return _turn_towards(target, blob, rollout)
-    if rollout.hold is not None:
-        return _walk(rollout.last_good[0], rollout, served)
-    return _walk(_live(target, ALL), rollout, served)
+        return _turn_towards(target, blob, rollout, served)
+    if rollout.hold is None:
+        return _walk(_live(target, ALL), rollout, served)
+    return _walk(rollout.last_good[0], rollout, served) if rollout.last_good else None
 
 
-def roll_back(rollout: RolloutSpec, reason: str, by: str) -> Step | None:
+def roll_back(rollout: RolloutSpec, blob: str, reason: str, by: str) -> Step | None:
     """Return the step that holds the rollout and turns it towards lastGood.
 
+    `blob` is the deployment's: the hold stands until another one, also where no walk to this one has begun yet.
     One commit moves the traffic while lastGood is still live; else it is the first step of the replace walk
-    towards it. None where there is nothing to go back to: no lastGood, or nothing else is live.
+    towards it. None where there is nothing to go back to: no lastGood, nothing else is live, or it goes back already.
     """
-    if not rollout.last_good or _names(rollout.live) == _names(rollout.last_good):
+    begun = rollout.of == blob
+    last_good = rollout.last_good if begun else _good_now(rollout.live)
+    if not last_good or (begun and (rollout.hold or _names(rollout.live) == _names(last_good))):
         return None
-    good, hold = rollout.last_good[0], Hold(reason=reason, by=by)
+    good, held = last_good[0], {"of": blob, "last_good": last_good, "hold": Hold(reason=reason, by=by)}
     if _find(rollout.live, good.name):
-        step = rollout.model_copy(update={"live": _shift(rollout.live, good.name), "hold": hold})
+        step = rollout.model_copy(update={"live": _shift(rollout.live, good.name), **held})
         return _step(step, f"Roll back to {good.name}", f"reason: {reason}")
-    step = rollout.model_copy(update={"live": (*rollout.live, _live(good, 0)), "hold": hold})
+    step = rollout.model_copy(update={"live": (*rollout.live, _live(good, 0)), **held})
     return _step(step, f"Start {good.name} to roll back to it", f"reason: {reason}")
 
 
-def _turn_towards(target: Version, blob: str, rollout: RolloutSpec) -> Step:
-    """Begin the walk to a new target from what takes traffic; versions that took none are dropped."""
-    taking = tuple(item for item in rollout.live if item.weight > 0)
-    if _find(taking, target.name):
-        live = tuple(_live(target, item.weight) if item.name == target.name else item for item in taking)
-        step = RolloutSpec(of=blob, live=live, last_good=rollout.last_good)
-        return Step(step, f"Update {target.name}")
-    good = tuple(_live(item, ALL) for item in taking[:1])
-    step = RolloutSpec(of=blob, live=(*taking, _live(target, 0)), last_good=good)
-    return Step(step, f"Start {target.name} beside {_names(taking)}")
+def _turn_towards(target: Version, blob: str, rollout: RolloutSpec, served: Served | None) -> Step:
+    """Begin the walk to a new target from what is live; versions that are known to be idle are dropped."""
+    kept = tuple(item for item in rollout.live if item.name == target.name or not _idle(item, served))
+    here = _find(kept, target.name)
+    live = (
+        tuple(_live(target, item.weight) if item is here else item for item in kept)
+        if here
+        else (*kept, _live(target, 0))
+    )
+    good = rollout.last_good if here and here.weight > 0 else _good_now(rollout.live)
+    step = RolloutSpec(of=blob, live=live, last_good=good)
+    return Step(step, f"Update {target.name}" if here else f"Start {target.name} beside {_names(kept)}")
+
+
+def _good_now(live: tuple[LiveVersion, ...]) -> tuple[LiveVersion, ...]:
+    """Return what takes the traffic, as lastGood remembers it."""
+    return tuple(_live(item, ALL) for item in live if item.weight > 0)[:1]
+
+
+def _idle(item: LiveVersion, served: Served | None) -> bool:
+    """Say whether a version is known to have nothing to do: no traffic, and none of it left in flight."""
+    seen = served.version(item.name) if served and served.routed else None
+    return item.weight == 0 and seen is not None and not seen.active_requests
 
 
 def _walk(target: LiveVersion, rollout: RolloutSpec, served: Served | None) -> Step | None:
-    if served is None or not served.routed:
+    if served is None:
         return None
     here = _find(rollout.live, target.name)
     if here is None:
@@ -91,8 +107,9 @@ def _shift_when_ready(name: str, rollout: RolloutSpec, served: Served) -> Step |
 
 def _drop_when_drained(name: str, rollout: RolloutSpec, served: Served) -> Step | None:
     others = tuple(item for item in rollout.live if item.name != name)
-    busy = [item.name for item in served.versions if item.name != name and item.active_requests]
-    if busy or not others:
+    drained = served.routed and all(_idle(item, served) for item in others)
+    seen = served.version(name)
+    if not others or not drained or seen is None or seen.state is not ServerState.READY:
         return None
     live = tuple(item for item in rollout.live if item.name == name)
     step = rollout.model_copy(update={"live": live})
