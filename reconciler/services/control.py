@@ -78,9 +78,7 @@ async def start_detached(layout: Layout, argv: Sequence[str], seconds: float) ->
         if process.poll() is not None:
             raise StartFailed(f"it ended with {process.returncode}; the end of {log}:\n" + _tail(log))
         if time.monotonic() > deadline:
-            raise StartFailed(
-                f"not ready after {seconds:.0f} s, still trying; the end of {log}:\n" + _tail(log)
-            )
+            raise StartFailed(f"not ready after {seconds:.0f} s, still trying; the end of {log}:\n" + _tail(log))
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -105,9 +103,7 @@ def _stop_signals() -> asyncio.Event:
     return stop_asked
 
 
-async def _tell_ready(
-    supervisor: Supervisor, settings: Settings, on_ready: Callable[[Settings], None]
-) -> None:
+async def _tell_ready(supervisor: Supervisor, settings: Settings, on_ready: Callable[[Settings], None]) -> None:
     await supervisor.all_ready()
     on_ready(settings)
 

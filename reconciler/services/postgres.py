@@ -118,9 +118,7 @@ async def _create(settings: Settings, data: Path, run_as: _RunAs) -> None:
             "--locale",
             "C",
         )
-        await run(
-            [*run_as.prefix, _binary("initdb"), "-D", str(unfinished), *who, *text], seconds=_INITDB_SECONDS
-        )
+        await run([*run_as.prefix, _binary("initdb"), "-D", str(unfinished), *who, *text], seconds=_INITDB_SECONDS)
     unfinished.rename(data)
 
 
@@ -168,9 +166,7 @@ async def _run_as() -> _RunAs:
     if await _works(namespace):
         return _RunAs(namespace, 0)
     look = "--inh-caps=+dac_override", "--ambient-caps=+dac_override"
-    return _RunAs(
-        ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *look, "--"), _NOBODY
-    )
+    return _RunAs(("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *look, "--"), _NOBODY)
 
 
 async def _works(prefix: tuple[str, ...]) -> bool:

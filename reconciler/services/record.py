@@ -50,9 +50,7 @@ class PartRecord:
 
     @classmethod
     def of(cls, part: Part) -> Self:
-        return cls(
-            PartState.WAITING, part.address, stop_signal=part.stop_signal, grace_seconds=part.grace_seconds
-        )
+        return cls(PartState.WAITING, part.address, stop_signal=part.stop_signal, grace_seconds=part.grace_seconds)
 
     def moved(self, state: PartState, reason: str = "") -> PartRecord:
         return replace(self, state=state, reason=reason, since=time.time())

@@ -94,9 +94,7 @@ class Settings:
             settings = cls(layout, Ports(**_choose(_port_names())), _new_secrets())
         else:
             settings = replace(settings, ports=_with_free_ports(settings.ports, say))
-        write_document(
-            layout.settings, {"ports": asdict(settings.ports), "secrets": asdict(settings.secrets)}
-        )
+        write_document(layout.settings, {"ports": asdict(settings.ports), "secrets": asdict(settings.secrets)})
         return settings
 
     def postgres_dsn(self, role: PostgresRole) -> str:

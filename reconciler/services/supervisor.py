@@ -98,9 +98,7 @@ class Supervisor:
             return f"could not be started: {error}"
         return await self._until_end(part, process, identity)
 
-    async def _until_end(
-        self, part: Part, process: subprocess.Popen[bytes], identity: ProcessIdentity
-    ) -> str:
+    async def _until_end(self, part: Part, process: subprocess.Popen[bytes], identity: ProcessIdentity) -> str:
         ended = asyncio.create_task(_ended(process.pid))
         watch = asyncio.create_task(self._watch(part, identity))
         try:

@@ -45,9 +45,7 @@ _NOTES = {"claim.json": ChildKind.RUN, "triton.json": ChildKind.SERVED_VERSION}
 
 def children(layout: Layout) -> list[Child]:
     """Return the runs and model servers that are alive."""
-    found = [
-        _child(file, kind) for name, kind in _NOTES.items() for file in layout.processes.glob(f"*/{name}")
-    ]
+    found = [_child(file, kind) for name, kind in _NOTES.items() for file in layout.processes.glob(f"*/{name}")]
     return sorted((child for child in found if child and is_alive(child.process)), key=lambda child: child.id)
 
 
@@ -66,8 +64,7 @@ async def end_parts(layout: Layout) -> list[str]:
     records = read_records(layout)
     left = {name: process for name, record in records.items() if (process := _living(record)) is not None}
     ends = [
-        end_group(process, records[name].grace_seconds, records[name].stop_signal)
-        for name, process in left.items()
+        end_group(process, records[name].grace_seconds, records[name].stop_signal) for name, process in left.items()
     ]
     await asyncio.gather(*ends)
     write_records(layout, {name: record.moved(PartState.STOPPED) for name, record in records.items()})
