@@ -58,18 +58,14 @@ CATALOGUE: dict[str, Explanation] = {
     "out-of-range": Explanation(
         "A number, text or list is too small, too large or out of order.", "Stay within the limits named."
     ),
-    "invalid-reference": Explanation(
-        "A reference is not of the form <name>@<version>.", "Name the version as well."
-    ),
+    "invalid-reference": Explanation("A reference is not of the form <name>@<version>.", "Name the version as well."),
     "invalid-quantity": Explanation("Not a Kubernetes quantity.", "Write such as 1, 500m or 2Gi."),
     "invalid-duration": Explanation("Not a duration.", "Write such as 90s, 5m or 2h."),
     "invalid-member": Explanation("A member is neither a user nor a group, or both.", "Give exactly one."),
     # references
     "no-platform": Explanation("The tree has no platform/platform.yaml.", "Put it back."),
     "unknown-tenant": Explanation("There is no such tenant.", "Correct the name, or add the tenant."),
-    "unknown-project": Explanation(
-        "The tenant has no such project.", "Correct the name, or add the project."
-    ),
+    "unknown-project": Explanation("The tenant has no such project.", "Correct the name, or add the project."),
     "unknown-cluster": Explanation("There is no such cluster.", "Correct the name, or add the cluster."),
     "unknown-template": Explanation(
         "There is no such version of a template in the catalog.", "Choose one that is there."
@@ -133,9 +129,7 @@ CATALOGUE: dict[str, Explanation] = {
         "Give the new version another name.",
     ),
     "weights-sum": Explanation("The weights do not add up to 100.", "Change them until they do."),
-    "orphan-rollout": Explanation(
-        "A rollout stands without its deployment.", "Remove both files in one change."
-    ),
+    "orphan-rollout": Explanation("A rollout stands without its deployment.", "Remove both files in one change."),
     "derived-name-clash": Explanation(
         "Two Kubernetes objects derived from different intents would have one name.", "Rename the deployment."
     ),

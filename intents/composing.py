@@ -32,7 +32,7 @@ Place = tuple[int, int]
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 _SHOWN = 40
-_FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
+FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
 """Line breaks in YAML 1.1, ordinary characters in 1.2."""
 
 
@@ -97,7 +97,7 @@ def _breaks_agree(text: str, composed: Composed) -> bool:
         hint = "save the file as UTF-8 without BOM"
         composed.findings.append(Finding("not-utf8", "the file starts with a byte order mark", hint, (1, 1)))
         return False
-    for mark in _FOREIGN_BREAKS:
+    for mark in FOREIGN_BREAKS:
         if mark in text:
             before = text[: text.index(mark)]
             place = (before.count("\n") + 1, len(before) - before.rfind("\n"))

@@ -132,6 +132,4 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _names(value: Any) -> frozenset[str]:
-    return (
-        frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()
-    )
+    return frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()

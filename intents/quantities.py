@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from math import ceil
 
 _QUANTITY = re.compile(
-    r"([0-9]{1,18}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
+    r"([0-9]{1,28}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
     r"(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE])|[eE](-?[0-9]{1,2}))?"
 )
+_BINARY_BASE = 1024
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_SUFFIXES = {power: suffix for suffix, power in _BINARY.items()} | {0: ""}
@@ -34,7 +36,7 @@ def quantity_value(text: str) -> Decimal:
     number, binary, decimal, exponent = match.groups()
     value = Decimal(number)
     if binary:
-        value *= 1024 ** _BINARY[binary]
+        value *= _BINARY_BASE ** _BINARY[binary]
     else:
         value = value.scaleb(int(exponent) if exponent else _DECIMAL[decimal or ""])
     if value > _LARGEST or value % _NANO:
@@ -45,11 +47,12 @@ def quantity_value(text: str) -> Decimal:
 def canonical_quantity(text: str) -> str:
     """Return a quantity as the API server stores it: `1000m` is `1`, `1.5Gi` is `1536Mi`, `2000` is `2k`.
 
-    Exponents are written as suffixes. Raises ValueError.
+    From 1024 on, binary quantities are rounded up to whole units; exponents are written as suffixes.
+    Raises ValueError.
     """
     value = quantity_value(text)
-    if text.endswith("i") and value >= 1024 and value == int(value):  # noqa: PLR2004 - the binary base
-        return _binary(int(value))
+    if text.endswith("i") and value >= _BINARY_BASE:
+        return _binary(ceil(value))
     return _decimal(value)
 
 
@@ -63,8 +66,8 @@ def duration_seconds(text: str) -> int:
 
 def _binary(value: int) -> str:
     power = 0
-    while value % 1024 == 0 and value and power < max(_BINARY_SUFFIXES):
-        value //= 1024
+    while value % _BINARY_BASE == 0 and power < max(_BINARY_SUFFIXES):
+        value //= _BINARY_BASE
         power += 1
     return f"{value}{_BINARY_SUFFIXES[power]}"
 

@@ -44,9 +44,7 @@ def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
     )
 
 
-def _validate(
-    identity: Identity, path: str, composed: Composed
-) -> tuple[Envelope[Any] | None, list[Problem]]:
+def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelope[Any] | None, list[Problem]]:
     problems = [
         Problem(found.code, path, *found.place, found.message, found.hint, field=dotted(found.location))
         for found in composed.findings
@@ -57,9 +55,7 @@ def _validate(
     try:
         envelope = model.model_validate(composed.value, by_alias=True, by_name=False)
     except ValidationError as error:
-        details = _without_echoes(
-            error.errors(include_url=False), {found.location for found in composed.findings}
-        )
+        details = _without_echoes(error.errors(include_url=False), {found.location for found in composed.findings})
         problems += [_problem(model, path, composed, each) for each in details]
         return None, problems
     if envelope.kind is not identity.kind:
@@ -96,9 +92,7 @@ _WANTED = {
     "model_type": "a mapping",
     "uuid_type": "a UUID",
 }
-_RANGES = frozenset(
-    {"greater_than_equal", "less_than_equal", "too_long", "string_too_short", "string_too_long"}
-)
+_RANGES = frozenset({"greater_than_equal", "less_than_equal", "too_long", "string_too_short", "string_too_long"})
 
 
 def _problem(model: type[BaseModel], path: str, composed: Composed, error: ErrorDetails) -> Problem:

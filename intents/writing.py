@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from intents.composing import FOREIGN_BREAKS
 from intents.kinds import API_VERSION, Kind, Spec
 from intents.problems import InvalidIntent, Problem
 from intents.scalars import is_text
@@ -21,7 +22,8 @@ class CanonicalDumper(yaml.CSafeDumper):
 
 
 def _represent_text(dumper: CanonicalDumper, text: str) -> yaml.ScalarNode:
-    style = None if is_text(text) else '"'
+    plain = is_text(text) and not any(mark in text for mark in FOREIGN_BREAKS)
+    style = None if plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

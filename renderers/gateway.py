@@ -36,9 +36,7 @@ def public_prefix(project: str, deployment: str) -> str:
     return f"/serve/{project}/{deployment}"
 
 
-def render_route(
-    tree: Tree, target: Document[ModelDeploymentSpec], rollout: Document[RolloutSpec]
-) -> Manifest:
+def render_route(tree: Tree, target: Document[ModelDeploymentSpec], rollout: Document[RolloutSpec]) -> Manifest:
     """Return the HTTPRoute of a deployment, with every default that the API server would add."""
     tenant, project, name = target.identity.tenant, target.identity.project, target.identity.name
     return {

@@ -69,9 +69,7 @@ def check(base: Tree, head: Tree, changed: Collection[str] | None = None) -> tup
     """
     paths = _everything(base, head) if changed is None else _affected(base, head, changed)
     problems = (problem for path in paths for problem in _check_one(Change.of(base, head, path)))
-    return tuple(
-        sorted(problems, key=lambda each: (each.path, each.line, each.column, each.code, each.message))
-    )
+    return tuple(sorted(problems, key=lambda each: (each.path, each.line, each.column, each.code, each.message)))
 
 
 def _everything(base: Tree, head: Tree) -> set[str]:

@@ -20,9 +20,7 @@ def template_is_sound(change: Change) -> Iterator[Problem]:
     if not isinstance(spec, TemplateSpec):
         return
     if wrong := schema_complaint(spec.parameters):
-        yield document.problem(
-            "invalid-schema", f"`parameters` is no JSON Schema: {wrong}", "spec", "parameters"
-        )
+        yield document.problem("invalid-schema", f"`parameters` is no JSON Schema: {wrong}", "spec", "parameters")
     for position, name in repeated(each.output for each in spec.models):
         message = f"two model outputs are called {name}: a run could not choose"
         yield document.problem("duplicate-name", message, "spec", "models", position, hint="rename one")

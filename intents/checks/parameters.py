@@ -43,9 +43,7 @@ def parameter_problems(
             yield _wrong(document, error)
 
 
-def _unknown(
-    document: Document, parameters: Mapping[str, Any], schema: Mapping[str, Any]
-) -> Iterator[Problem]:
+def _unknown(document: Document, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
     if schema.get("additionalProperties", True) is not False or "patternProperties" in schema:
         return
     known = schema.get("properties", {})
@@ -56,9 +54,7 @@ def _unknown(
             yield document.problem("unknown-parameter", message, "spec", "parameters", name, hint=hint)
 
 
-def _missing(
-    document: Document, parameters: Mapping[str, Any], schema: Mapping[str, Any]
-) -> Iterator[Problem]:
+def _missing(document: Document, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
     for name in schema.get("required", ()):
         if name not in parameters:
             message = f"the template needs the parameter `{name}`"
@@ -73,9 +69,7 @@ def _wrong(document: Document, error: ValidationError) -> Problem:
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema with unknown parameters refused, unless it says itself what to do with them."""
-    return (
-        {**schema} if any(word in schema for word in _CLOSING) else {**schema, "additionalProperties": False}
-    )
+    return {**schema} if any(word in schema for word in _CLOSING) else {**schema, "additionalProperties": False}
 
 
 @lru_cache(maxsize=1024)

@@ -15,9 +15,7 @@ _IN_PROJECT = (Kind.RUN, Kind.MODEL_VERSION, Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT
 
 def platform_stays(_: Change) -> Iterator[Problem]:
     """A tree has a platform."""
-    yield Problem(
-        "no-platform", PLATFORM_PATH, 0, 0, "the platform's own settings are missing", "put them back"
-    )
+    yield Problem("no-platform", PLATFORM_PATH, 0, 0, "the platform's own settings are missing", "put them back")
 
 
 def cluster_is_unused(change: Change) -> Iterator[Problem]:
@@ -25,9 +23,7 @@ def cluster_is_unused(change: Change) -> Iterator[Problem]:
     name = change.removed.identity.name
     projects = change.head.of_kind(Kind.PROJECT)
     users = (
-        path
-        for path, each in projects.items()
-        if isinstance(each.spec, ProjectSpec) and each.spec.cluster == name
+        path for path, each in projects.items() if isinstance(each.spec, ProjectSpec) and each.spec.cluster == name
     )
     yield from _still(change, "in-use", f"cluster {name} is used by", users)
 
@@ -40,9 +36,7 @@ def tenant_is_empty(change: Change) -> Iterator[Problem]:
     yield from _still(change, "not-empty", f"tenant {name} still has", mine)
     templates = change.head.of_kind(Kind.TEMPLATE)
     offered = (
-        path
-        for path, each in templates.items()
-        if isinstance(each.spec, TemplateSpec) and name in each.spec.tenants
+        path for path, each in templates.items() if isinstance(each.spec, TemplateSpec) and name in each.spec.tenants
     )
     yield from _still(change, "in-use", f"tenant {name} is named by", offered)
 
@@ -59,11 +53,7 @@ def template_is_unused(change: Change) -> Iterator[Problem]:
     who = change.removed.identity
     reference = f"{who.name}@{who.version}"
     runs = change.head.of_kind(Kind.RUN)
-    users = (
-        path
-        for path, each in runs.items()
-        if isinstance(each.spec, RunSpec) and each.spec.template == reference
-    )
+    users = (path for path, each in runs.items() if isinstance(each.spec, RunSpec) and each.spec.template == reference)
     yield from _still(change, "in-use", f"template {reference} is used by", users)
 
 
@@ -72,9 +62,7 @@ def model_version_is_unused(change: Change) -> Iterator[Problem]:
     who = change.removed.identity
     reference = f"{who.name}@{who.version}"
     kinds = (Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT)
-    served = (
-        each for kind in kinds for each in change.head.in_project(kind, who.tenant, who.project).values()
-    )
+    served = (each for kind in kinds for each in change.head.in_project(kind, who.tenant, who.project).values())
     users = (each.path for each in served if reference in served_models(each))
     yield from _still(change, "in-use", f"model version {reference} is used by", users)
 

@@ -49,9 +49,7 @@ def _offered(change: Change, spec: RunSpec, template: Document[TemplateSpec]) ->
         yield change.document.problem("template-not-offered", message, "spec", "template", hint=hint)
 
 
-def _registers_a_model(
-    document: Document, spec: RunSpec, template: Document[TemplateSpec]
-) -> Iterator[Problem]:
+def _registers_a_model(document: Document, spec: RunSpec, template: Document[TemplateSpec]) -> Iterator[Problem]:
     if spec.register_ is None:
         return
     outputs, wanted = [each.output for each in template.spec.models], spec.register_.output

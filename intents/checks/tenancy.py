@@ -17,9 +17,7 @@ def hostnames_are_its_own(change: Change) -> Iterator[Problem]:
         return
     for position, label in repeated(document.spec.hostnames):
         message = f"host name {label} is listed twice"
-        yield document.problem(
-            "duplicate-hostname", message, "spec", "hostnames", position, hint="remove one"
-        )
+        yield document.problem("duplicate-hostname", message, "spec", "hostnames", position, hint="remove one")
     for position, label in enumerate(document.spec.hostnames):
         others = sorted(path for path in change.head.claimants(label) if path != change.path)
         if others:
@@ -44,9 +42,7 @@ def tenant_exists(change: Change) -> Iterator[Problem]:
     """A project's tenant is there. Where the change removes it, that is reported there."""
     document, tenant = change.document, change.document.identity.tenant
     if change.head.tenant(tenant) is None and change.base.tenant(tenant) is None:
-        hint = nearest(
-            tenant, (each.identity.name for each in change.head.of_kind(Kind.TENANT).values()), "tenants"
-        )
+        hint = nearest(tenant, (each.identity.name for each in change.head.of_kind(Kind.TENANT).values()), "tenants")
         yield document.problem("unknown-tenant", f"there is no tenant {tenant}", hint=hint)
 
 
@@ -59,18 +55,13 @@ def cluster_of_project_exists(change: Change) -> Iterator[Problem]:
     if change.head.cluster(name) is None and change.base.cluster(name) is None:
         known = (each.identity.name for each in change.head.of_kind(Kind.CLUSTER).values())
         message = f"there is no cluster {name}"
-        yield document.problem(
-            "unknown-cluster", message, "spec", "cluster", hint=nearest(name, known, "clusters")
-        )
+        yield document.problem("unknown-cluster", message, "spec", "cluster", hint=nearest(name, known, "clusters"))
 
 
 def project_exists(change: Change) -> Iterator[Problem]:
     """An intent's project is there. Where the change removes it, that is reported there."""
     document, who = change.document, change.document.identity
-    if (
-        change.head.project(who.tenant, who.project) is None
-        and change.base.project(who.tenant, who.project) is None
-    ):
+    if change.head.project(who.tenant, who.project) is None and change.base.project(who.tenant, who.project) is None:
         hint = nearest(who.project, change.head.projects(who.tenant), "projects")
         message = f"tenant {who.tenant} has no project {who.project}"
         yield document.problem("unknown-project", message, hint=hint)

@@ -135,9 +135,7 @@ TemplateRef = Annotated[
     str, _reference("template", "template version"), _shape(RULES["template"], RULES["template version"])
 ]
 """`<template>@<version>`."""
-ModelRef = Annotated[
-    str, _reference("model", "model version"), _shape(RULES["model"], RULES["model version"])
-]
+ModelRef = Annotated[str, _reference("model", "model version"), _shape(RULES["model"], RULES["model version"])]
 """`<model>@<number>`."""
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -159,8 +157,6 @@ Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),
     AfterValidator(_quantity),
-    WithJsonSchema(
-        {"type": ["string", "number"], "description": "A Kubernetes quantity, such as 1, 500m or 2Gi."}
-    ),
+    WithJsonSchema({"type": ["string", "number"], "description": "A Kubernetes quantity, such as 1, 500m or 2Gi."}),
 ]
 """A Kubernetes quantity, held in canonical form."""
