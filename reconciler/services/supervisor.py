@@ -90,6 +90,7 @@ class Supervisor:
 
     async def _one_life(self, part: Part) -> str:
         """Start the part and see it to its end; return why it ended."""
+        self._note(part, PartState.STARTING, "starting")
         try:
             if part.prepare is not None:
                 await part.prepare()
@@ -144,7 +145,7 @@ class Supervisor:
         _remove_litter(part)
         marker = uuid.uuid4().hex
         self._records[part.name] = replace(self._records[part.name], marker=marker, process=None)
-        self._note(part, PartState.STARTING, "starting")
+        self._write()
         log = open_log(part.log)
         try:
             process = subprocess.Popen(
