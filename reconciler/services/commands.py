@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,10 +51,17 @@ async def run(argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> str
         async with asyncio.timeout(seconds):
             output, _ = await process.communicate(stdin)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise CommandFailed(f"{argv[0]} took longer than {seconds:.0f} s") from None
+    finally:
+        await _end(process)
     text = output.decode(errors="replace")
     if process.returncode != 0:
         raise CommandFailed(f"{argv[0]} ended with {process.returncode}: {text[-2000:].strip()}")
     return text
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a command that was given up, with its children: its session is its own."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
