@@ -9,6 +9,7 @@ from uuid import uuid4
 import uvicorn
 from fastapi import FastAPI
 
+from api.composition.engines import objects, pipelines
 from api.composition.process import Process, background, now
 from api.http.app import create_app
 from api.http.context import ApiContext
@@ -27,8 +28,8 @@ async def serve_api(settings: Settings) -> None:
         repository=process.repository,
         queue=lambda tenant: LedgerQueue(process.database, tenant),
         reads=lambda tenant: LedgerReads(process.database, tenant),
-        pipelines=process.pipelines(),
-        objects=process.objects,
+        pipelines=pipelines(settings),
+        objects=objects(settings),
         platform_status=lambda: collect(settings.layout).to_document(),
         now=now,
         new_id=uuid4,

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.ports.repository import Signature
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.stores.git import GitRepository
 from reconciler.stores.ledger.database import Database
-from reconciler.stores.objects.s3 import S3Access, S3Objects
 from reconciler.workers.tree_at_head import TreeAtHead
 
 PLATFORM = Signature("ordain", "ordain@localhost")
@@ -27,11 +23,6 @@ PLATFORM = Signature("ordain", "ordain@localhost")
 def now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
-
-
-def environments() -> Path:
-    """Return the folder of the three environments: the one this program's own lies in."""
-    return Path(sys.prefix).parent
 
 
 @dataclass
@@ -48,18 +39,6 @@ class Process:
         """Open what a process with this role in the ledger needs."""
         repository = GitRepository(settings.layout.repository)
         return cls(settings, repository, TreeAtHead(repository), Database(settings.postgres_dsn(role)))
-
-    @property
-    def objects(self) -> S3Objects:
-        """Object storage, as the platform itself."""
-        settings = self.settings
-        return S3Objects(S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key))
-
-    def pipelines(self) -> LocalPipelines:
-        """The KFP local runner; runs see nothing of the platform's state."""
-        tasks_python = environments() / ".venv-tasks" / "bin" / "python"
-        layout = self.settings.layout
-        return LocalPipelines(layout.processes, tasks_python, self.objects, hidden=(layout.state, layout.sockets))
 
 
 async def until_told(*tasks: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
 
-from api.composition.process import PLATFORM, Process, environments, now, until_told
+from api.composition.engines import environments, objects, pipelines
+from api.composition.process import PLATFORM, Process, now, until_told
 from reconciler.drivers.catalog import ApiCatalog
 from reconciler.drivers.local.edge import EdgePerson, EnvoyEdge
 from reconciler.drivers.local.triton import LocalModelServers
@@ -45,7 +46,7 @@ async def run_reconciler(settings: Settings) -> None:
     runs = LedgerRuns(process.database)
     catalog = ApiCatalog(settings.api_socket, lambda: process.head.tree.platform.base_domain)
     triton_python = environments() / ".venv-triton" / "bin" / "python"
-    servers = LocalModelServers(settings.layout.processes, triton_python, process.objects)
+    servers = LocalModelServers(settings.layout.processes, triton_python, objects(settings))
     edge = EnvoyEdge(
         settings.layout.envoy_rds,
         settings.layout.envoy_cds,
@@ -55,7 +56,7 @@ async def run_reconciler(settings: Settings) -> None:
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
     orchestrator = RunOrchestrator(
-        runs, process.pipelines(), catalog, process.objects, queue, lambda: process.head.tree
+        runs, pipelines(settings), catalog, objects(settings), queue, lambda: process.head.tree
     )
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
