@@ -74,7 +74,7 @@ def _page(request: Request, caller: Caller, template: str, **values: Any) -> HTM
     spec = document.spec if document else None
     default = spec.default_project if spec else ""
     links = Links(_prefix(request), caller.project if caller.project != default else "")
-    names = {
+    names: dict[str, Any] = {
         "tenant_title": (spec.display_name if spec else "") or caller.tenant,
         "project": caller.project,
         "projects": {name: "" if name == default else name for name in caller.tree.projects(caller.tenant)},

@@ -101,7 +101,7 @@ def short(identifier: str) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:.4g}" if isinstance(value, float) and not float(value).is_integer() else f"{value:.0f}"
+    return f"{value:.4g}" if not float(value).is_integer() else f"{value:.0f}"
 
 
 def tail(log: bytes, lines: int) -> str:

@@ -123,17 +123,21 @@ class Condition:
 
 
 def conditions_of(served: Served) -> tuple[Condition, ...]:
-    """Return Applied and Ready as they follow from what is served."""
+    """Return Applied and Ready as they follow from what is served; where all is well, they name the rollout.
+
+    A condition that changed is an event, so that each step of a rollout says when it was applied and ready.
+    """
+    rollout = f"rollout {served.rollout_blob[:12]}"
     applied = Condition(
         "Applied",
         served.routed,
         "Routed" if served.routed else "Pending",
-        "" if served.routed else "the edge does not route by this rollout yet",
+        rollout if served.routed else "the edge does not route by this rollout yet",
         served.intent_blob,
     )
     failed = any(item.state is ServerState.FAILED for item in served.versions)
     reason = "Serving" if served.ready else "Failed" if failed else "Starting"
-    ready = Condition("Ready", served.ready, reason, served.trouble, served.intent_blob)
+    ready = Condition("Ready", served.ready, reason, served.trouble or rollout, served.intent_blob)
     return applied, ready
 
 

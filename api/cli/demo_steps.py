@@ -1,0 +1,64 @@
+"""What every step of the demo uses: saying, failing, and waiting with a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from api.cli.client import ApiProblem, Client
+
+LOOK_SECONDS = 0.25
+PASSING = {0, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+"""Answers of a platform whose parts are being restarted."""
+
+T = TypeVar("T")
+
+
+class DemoFailure(Exception):
+    """What failed, and where to look."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(what)
+        self.what, self.where = what, where
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One walk: the tenant's client and where to print."""
+
+    client: Client
+    console: Console
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        self.console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print a line of a step."""
+        self.console.print(f"  {escape(text)}", soft_wrap=True, highlight=False)
+
+
+async def until(look: Callable[[], Awaitable[T | None]], seconds: float, late: Callable[[], DemoFailure]) -> T:
+    """Look again and again until there is something; `late` says what to fail with after `seconds`.
+
+    A platform that does not answer for a moment is asked again; every other refusal is the caller's.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            found = await look()
+        except ApiProblem as problem:
+            if problem.status not in PASSING:
+                raise
+        else:
+            if found is not None:
+                return found
+        await asyncio.sleep(LOOK_SECONDS)
+    raise late()

@@ -1,0 +1,98 @@
+"""The demo's last word: from commit to traffic, each step with its id and when it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from api.cli.demo_training import Trained
+
+Events = Sequence[Mapping[str, Any]]
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Station:
+    """One step on the way."""
+
+    name: str
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first inference a version answered, and how it came to be served."""
+
+    version: str
+    deployment_commit: str
+    inference: str
+    at: float
+    """Seconds of the epoch."""
+
+
+def timeline_table(events: Events, trained: Trained, answer: Answer) -> Table:
+    """Return the stations as a table with the time between each two."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("step", "id", "at (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
+    before: datetime | None = None
+    for station in stations(events, trained, answer):
+        after = "" if before is None else f"{(station.at - before).total_seconds():.2f} s"
+        table.add_row(station.name, station.id, f"{station.at:%H:%M:%S.%f}"[:-3], after)
+        before = station.at
+    return table
+
+
+def stations(events: Events, trained: Trained, answer: Answer) -> list[Station]:
+    """Return what the events tell of the way, in the order of time, and the first answer."""
+    answered = Station("inference", answer.inference, datetime.fromtimestamp(answer.at, UTC))
+    found = [*_of_run(events, trained), *_of_deployment(events, answer), answered]
+    return sorted(found, key=lambda each: each.at)
+
+
+def _of_run(events: Events, trained: Trained) -> Iterator[Station]:
+    mine = [each for each in events if each["subject"] == trained.name]
+    yield from _station("commit", mine, "run.committed", "commit")
+    yield from _station("run submitted", mine, "run.submitted", "run_id")
+    yield from _station("run finished", mine, "run.registering", "uid")
+    registered = [each for each in events if each["subject"] == trained.model]
+    for each in _station("model registered", registered, "model.registered", "commit"):
+        yield Station(each.name, f"{trained.model} {trained.digest[: len('sha256:') + SHORT]}", each.at)
+
+
+def _of_deployment(events: Events, answer: Answer) -> Iterator[Station]:
+    asked = [each for each in events if each["data"]["commit"] == answer.deployment_commit]
+    yield from _station("deployment", asked, "deployment.committed", "commit")
+    since = min((int(each["sequence"]) for each in asked), default=0)
+    later = [each for each in events if int(each["sequence"]) >= since]
+    ready = _first([each for each in later if _takes_all(each, answer.version)], "deployment.ready")
+    if ready is None:
+        return
+    rollout = ready["data"]["rollout"]
+    shown = [each for each in later if each["data"].get("rollout") == rollout]
+    yield from _station("rendered", shown, "deployment.rendered", "rendered")
+    yield from _station("ready", [ready], "deployment.ready", "rollout")
+
+
+def _takes_all(event: Mapping[str, Any], version: str) -> bool:
+    return any(each["name"] == version and each["weight"] == 100 for each in event["data"].get("versions") or ())  # noqa: PLR2004 - percent
+
+
+def _station(name: str, events: Events, kind: str, identifier: str) -> Iterator[Station]:
+    event = _first(events, kind)
+    if event is not None:
+        known = str(event["data"][identifier])
+        is_hash = identifier in {"commit", "rendered", "rollout"}
+        yield Station(name, known[:SHORT] if is_hash else known, datetime.fromisoformat(event["time"]))
+
+
+def _first(events: Events, kind: str) -> Mapping[str, Any] | None:
+    mine = (each for each in events if each["type"] == f"dev.ordain.{kind}")
+    return min(mine, key=lambda each: int(each["sequence"]), default=None)
