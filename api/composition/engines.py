@@ -22,6 +22,6 @@ def objects(settings: Settings) -> S3Objects:
 
 def pipelines(settings: Settings) -> LocalPipelines:
     """Return the KFP local runner."""
-    return LocalPipelines(
-        settings.layout.processes, environments() / ".venv-tasks" / "bin" / "python", objects(settings)
-    )
+    layout = settings.layout
+    tasks_python = environments() / ".venv-tasks" / "bin" / "python"
+    return LocalPipelines(layout.processes, tasks_python, objects(settings), hidden=(layout.state, layout.sockets))

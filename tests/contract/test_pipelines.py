@@ -99,7 +99,7 @@ class Local:
 
     def another(self) -> LocalPipelines:
         """Return what a restarted reconciler would have: another instance on the same folder."""
-        return LocalPipelines(self.proc_dir, TASKS_PYTHON, self.objects)
+        return LocalPipelines(self.proc_dir, TASKS_PYTHON, self.objects, hidden=[])
 
     def folder(self, run: Submission) -> RunFolder:
         return RunFolder(self.proc_dir, run.run_id)
@@ -120,7 +120,7 @@ def local(tmp_path: Path, objects: MemoryObjects) -> Iterator[Local]:
     require_tasks_environment()
     proc_dir = tmp_path / "proc"
     proc_dir.mkdir()
-    yield Local(proc_dir, objects, LocalPipelines(proc_dir, TASKS_PYTHON, objects))
+    yield Local(proc_dir, objects, LocalPipelines(proc_dir, TASKS_PYTHON, objects, hidden=[]))
     for _, process in running(proc_dir):
         asyncio.run(end_group(process, 0))
 

@@ -43,7 +43,7 @@ class LocalPipelines:
         tasks_python: Path,
         objects: Objects,
         *,
-        hidden: Sequence[Path] = (),
+        hidden: Sequence[Path],
         artifacts_bucket: str = "artifacts",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
