@@ -160,6 +160,7 @@ def triton_command(install: TritonInstall, folder: Path, model: str, port: int, 
 def triton_environment(install: TritonInstall, folder: Path) -> dict[str, str]:
     """Return the whole environment of a server; nothing of ours is inherited."""
     return {
+        "ORT_DISABLE_TELEMETRY": "1",
         "PATH": f"{install.programs}:/usr/bin:/bin",
         "LD_LIBRARY_PATH": ":".join(map(str, install.libraries)),
         "HOME": str(folder),

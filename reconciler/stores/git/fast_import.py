@@ -21,7 +21,7 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
 
     Raises Waiting where git cannot write now: a full disk, a read-only folder.
     """
-    with tempfile.NamedTemporaryFile(prefix="ordain-marks-") as marks:
+    with tempfile.NamedTemporaryFile(dir=repository, prefix="marks-") as marks:
         command = ["git", "fast-import", "--quiet", "--done", "--force", f"--export-marks={marks.name}"]
         done = subprocess.run(
             command,
