@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from intents.identity import Identity
 from intents.kinds.base import Kind
@@ -24,6 +24,8 @@ class Fact:
     """Name of the thing it happened to."""
     commit: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    id: UUID | None = None
+    """Of a fact that may be told twice: the second telling changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,5 @@ def committed_fact(identity: Identity, path: str, blob: str | None, commit: str,
     noun, verb = COMMITTED.get(identity.kind, (identity.kind.value.lower(), "committed"))
     name = f"{identity.name}@{identity.version}" if identity.version else identity.name
     data = {"path": path, "blob": blob, "request": request}
-    return Fact(identity.tenant, identity.project, noun, verb if blob else "removed", name, commit, data)
+    told_once = uuid5(NAMESPACE_OID, f"ordain/{commit}/{path}")
+    return Fact(identity.tenant, identity.project, noun, verb if blob else "removed", name, commit, data, told_once)

@@ -43,7 +43,8 @@ class TaskView:
     started_at: datetime | None
     finished_at: datetime | None
     error: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | str]
+    """Numbers; `nan` and `inf`, which JSON lacks, as text."""
 
 
 @dataclass(frozen=True)

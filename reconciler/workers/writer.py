@@ -29,6 +29,14 @@ LOCK = "writer"
 CRASH_POINTS = ("after-take", "after-pack", "after-move", "after-close")
 
 
+@dataclass(frozen=True)
+class Head:
+    """Main as the writer left it: what it decides next stands on exactly this commit."""
+
+    commit: str | None
+    tree: Tree
+
+
 @dataclass
 class Writer:
     """Takes waiting requests in order, commits each on main and answers it.
@@ -50,38 +58,42 @@ class Writer:
         """Hold both locks, finish what a predecessor left, then turn until an error or cancellation."""
         async with self.queue.hold() as lock:
             with self.repository.lock(LOCK):
-                tree = await self.recover()
+                head = await self.recover()
                 while True:
-                    tree, turned = await self.turn(tree, lock)
+                    head, turned = await self.turn(head, lock)
                     if turned is Turned.IDLE:
                         await wake.wait(SWEEP_SECONDS)
 
-    async def recover(self) -> Tree:
-        """Close what was committed and not closed, and return the tree at head."""
+    async def recover(self) -> Head:
+        """Close what was committed and not closed, and return the head."""
         cursor, head = await self.queue.cursor(), await asyncio.to_thread(self.repository.head)
         if cursor is not None and head != cursor:
             head = await asyncio.to_thread(self._restore_main, cursor, head)
         if head is None:
-            return Tree.empty()
+            return Head(None, Tree.empty())
         unclosed = await asyncio.to_thread(self.repository.between, cursor, head)
         if unclosed:
             log.info("closing %d commits that a predecessor left open", len(unclosed))
             await self.queue.close([self._closing(commit) for commit in unclosed], (), head)
-        return await asyncio.to_thread(advanced, self.repository, Tree.empty(), None, head)
+        return Head(head, await asyncio.to_thread(advanced, self.repository, Tree.empty(), None, head))
 
-    async def turn(self, tree: Tree, lock: WriterLock) -> tuple[Tree, Turned]:
-        """Take what waits, decide, commit, move main, close; return the tree after it."""
+    async def turn(self, head: Head, lock: WriterLock) -> tuple[Head, Turned]:
+        """Take what waits, decide, commit, move main, close; return the head after it.
+
+        Raises Conflict where main is no longer at `head`: a git that a killed predecessor had started may move it
+        even now. `recover` then closes what that one committed.
+        """
         requests = await self.queue.waiting(BATCH)
         if not requests:
-            return tree, Turned.IDLE
+            return head, Turned.IDLE
         self.reached("after-take")
-        batch = await self._decide(tree, requests)
+        batch = await self._decide(head.tree, requests)
         refused = [item for item in batch.decisions if isinstance(item, Refused)]
-        commits = await self._commit(batch.accepted, lock)
-        head = commits[-1].id if commits else None
-        await self.queue.close([self._closing(commit) for commit in commits], refused, head)
+        commits = await self._commit(head.commit, batch.accepted, lock)
+        moved = commits[-1].id if commits else None
+        await self.queue.close([self._closing(commit) for commit in commits], refused, moved)
         self.reached("after-close")
-        return batch.tree, Turned.ONE
+        return Head(moved or head.commit, batch.tree), Turned.ONE
 
     async def _decide(self, tree: Tree, requests: Sequence[WriteRequest]) -> Batch:
         """Decide in order; a request that crashes its check is left out, counted, and tried alone later."""
@@ -101,11 +113,10 @@ class Writer:
         kept = tuple(item for item in batch.decisions if item.request.id not in crashed)
         return Batch(batch.tree, kept)
 
-    async def _commit(self, accepted: Sequence[Accepted], lock: WriterLock) -> Sequence[CommitInfo]:
-        """Make one commit a request in one pack, then move main to the last of them."""
+    async def _commit(self, base: str | None, accepted: Sequence[Accepted], lock: WriterLock) -> Sequence[CommitInfo]:
+        """Make one commit a request in one pack, then move main from `base` to the last of them."""
         if not accepted:
             return ()
-        base = await asyncio.to_thread(self.repository.head)
         commits = [self._new_commit(item) for item in accepted]
         ids = await asyncio.to_thread(self.repository.append, STAGING, base, commits)
         self.reached("after-pack")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from reconciler.planning.events import Event, Fact
 from reconciler.stores.ledger.database import Connection, Database, statements
+from reconciler.stores.ledger.values import as_json
 
 SQL = statements("events")
 
@@ -17,13 +17,14 @@ async def add_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     """Store facts as events in the caller's transaction: a fact and its event are one."""
     for fact in facts:
         row = {
+            "id": fact.id,
             "tenant": fact.tenant,
             "project": fact.project,
             "noun": fact.noun,
             "verb": fact.verb,
             "name": fact.name,
             "commit": fact.commit,
-            "data": Jsonb(dict(fact.data)),
+            "data": as_json(fact.data),
         }
         await connection.execute(SQL["add"], row)
         await connection.execute(SQL["notify"], {"tenant": fact.tenant})

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from intents.authority import Principal
 from intents.problems import Problem, Severity
@@ -18,6 +17,7 @@ from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import Closing, Projected, RequestState, RequestStatus, WriterLock
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
+from reconciler.stores.ledger.values import as_json, as_text
 
 SQL = statements("requests")
 
@@ -89,7 +89,7 @@ class LedgerQueue:
             hint="report it with the request's id",
         )
         async with self._database.transaction() as connection:
-            await connection.execute(SQL["crashed"], {"id": request, "problems": Jsonb([asdict(problem)])})
+            await connection.execute(SQL["crashed"], {"id": request, "problems": as_json([asdict(problem)])})
 
     def arrivals(self) -> AsyncIterator[str]:
         """Yield whenever a request was put."""
@@ -113,7 +113,7 @@ class AdvisoryLock:
 
 async def _close_commit(connection: Connection, closing: Closing) -> None:
     if closing.request is not None:
-        answer = {"id": closing.request, "commit": closing.commit, "paths": Jsonb(list(closing.paths))}
+        answer = {"id": closing.request, "commit": closing.commit, "paths": as_json(list(closing.paths))}
         await connection.execute(SQL["committed"], answer)
     for projected in closing.projected:
         await _project(connection, closing, projected)
@@ -131,13 +131,13 @@ def _to_row(request: WriteRequest) -> dict[str, object]:
         "id": request.id,
         "tenant": request.tenant,
         "project": request.project,
-        "subject": request.subject,
-        "principal": Jsonb(principal),
+        "subject": as_text(request.subject),
+        "principal": as_json(principal),
         "email": request.email,
         "on_behalf_of": request.on_behalf_of,
         "cause": request.cause,
-        "body": request.body,
-        "writes": Jsonb([write.to_json() for write in request.writes]),
+        "body": as_text(request.body),
+        "writes": as_json([write.to_json() for write in request.writes]),
     }
 
 
@@ -158,7 +158,7 @@ def _from_row(row: DictRow) -> WriteRequest:
 
 
 def _refusal_row(refusal: Refused) -> dict[str, object]:
-    problems = Jsonb([asdict(problem) for problem in refusal.problems])
+    problems = as_json([asdict(problem) for problem in refusal.problems])
     return {"id": refusal.request.id, "problems": problems, "conflict": refusal.conflict}
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from reconciler.planning.events import Fact
 from reconciler.planning.observations import OutputArtifact, TaskObservation
@@ -20,6 +19,7 @@ from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
 from reconciler.stores.ledger.requests import SQL as CURSOR_SQL
 from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.stores.ledger.values import as_json, as_text
 
 SQL = statements("runs")
 
@@ -77,11 +77,11 @@ class LedgerRuns:
 
     async def record(self, run: RunRow, step: Step) -> None:
         """Note a step of a leased run; raises Conflict when the lease went to another."""
-        outputs = None if step.seen is None else Jsonb([asdict(item) for item in step.seen.outputs])
+        outputs = None if step.seen is None else as_json([asdict(item) for item in step.seen.outputs])
         row = {
             **_key(run),
             "state": step.state.value,
-            "reason": step.reason,
+            "reason": as_text(step.reason),
             "model": step.model,
             "outputs": outputs,
             "due_in": step.due_in,
@@ -126,7 +126,7 @@ async def _admit_one(connection: Connection, run: RunRow) -> None:
         "path": run.path,
         "commit": run.commit,
         "template": run.template,
-        "parameters": Jsonb(dict(run.parameters)),
+        "parameters": as_json(run.parameters),
         "register_model": run.register_model,
         "register_output": run.register_output,
         "cancelled": run.cancelled,
@@ -168,6 +168,6 @@ def _task_row(run: RunRow, task: TaskObservation) -> dict[str, Any]:
         "state": task.state.value,
         "started_at": task.started_at,
         "finished_at": task.finished_at,
-        "error": task.error,
-        "metrics": Jsonb(task.metrics),
+        "error": as_text(task.error),
+        "metrics": as_json(task.metrics),
     }

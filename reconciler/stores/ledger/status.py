@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from reconciler.planning.events import Fact
 from reconciler.planning.observations import ServerState
 from reconciler.planning.serving import Condition, Served, ServedVersion
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
+from reconciler.stores.ledger.values import as_json, as_text
 
 SQL = statements("status")
 
@@ -41,7 +41,7 @@ class LedgerStatus:
             **_key(key),
             "intent_blob": served.intent_blob,
             "rollout_blob": served.rollout_blob,
-            "versions": Jsonb([asdict(version) for version in served.versions]),
+            "versions": as_json([asdict(version) for version in served.versions]),
             "routed": served.routed,
         }
         async with self._database.transaction() as connection:
@@ -88,7 +88,7 @@ class LedgerLeases:
 async def _put_condition(
     connection: Connection, key: Deployment, condition: Condition, commit: str, fact: Fact | None
 ) -> bool:
-    row = {**_key(key), **asdict(condition), "commit": commit}
+    row = {**_key(key), **asdict(condition), "message": as_text(condition.message), "commit": commit}
     changed = (await connection.execute(SQL["put_condition"], row)).rowcount == 1
     if changed and fact is not None:
         await add_facts(connection, [fact])

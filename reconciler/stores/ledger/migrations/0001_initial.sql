@@ -69,6 +69,8 @@ CREATE TABLE runs (
     outputs         jsonb NOT NULL DEFAULT '[]',
     model           text NOT NULL DEFAULT '',
     fence           bigint NOT NULL DEFAULT 0,
+    -- leases in a row that nothing was recorded of
+    failures        integer NOT NULL DEFAULT 0,
     due_at          timestamptz NOT NULL DEFAULT now(),
     lease_until     timestamptz NOT NULL DEFAULT 'epoch',
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -137,8 +139,8 @@ CREATE TABLE events (
     data      jsonb NOT NULL,
     published boolean NOT NULL DEFAULT false
 );
-CREATE INDEX events_unpublished ON events (sequence) WHERE NOT published;
-CREATE INDEX events_by_tenant ON events (tenant, sequence);
+CREATE INDEX events_unpublished ON events (writer, sequence) WHERE NOT published;
+CREATE INDEX events_by_tenant ON events (tenant, writer, sequence);
 
 -- The roles exist before: whoever starts Postgres makes them, with their passwords.
 GRANT USAGE ON SCHEMA public TO ordain_api, ordain_worker;

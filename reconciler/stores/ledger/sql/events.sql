@@ -1,27 +1,34 @@
 -- name: add
-INSERT INTO events (tenant, project, noun, verb, name, commit, data)
-VALUES (%(tenant)s, %(project)s, %(noun)s, %(verb)s, %(name)s, %(commit)s, %(data)s)
+-- A fact with an id of its own is stored once, however often it is told.
+INSERT INTO events (id, tenant, project, noun, verb, name, commit, data)
+VALUES (coalesce(%(id)s, gen_random_uuid()), %(tenant)s, %(project)s, %(noun)s, %(verb)s, %(name)s, %(commit)s, %(data)s)
+ON CONFLICT (id) DO NOTHING
 
 -- name: notify
 -- Wakes the publisher and the API's SSE streams; one channel, the payload is the tenant.
 SELECT pg_notify('ordain_events', %(tenant)s)
 
+-- Events are read in the order of their transactions' ids, and only below the oldest that is still open: nothing
+-- can later appear before what was read. Sequence numbers alone commit out of order, also below that line: a
+-- transaction that began first may number its events last.
+
 -- name: unpublished
--- Only what no open transaction can still precede: sequence numbers commit out of order.
 SELECT * FROM events
 WHERE NOT published AND writer < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY sequence LIMIT %(limit)s
+ORDER BY writer, sequence LIMIT %(limit)s
 
 -- name: mark_published
 UPDATE events SET published = true WHERE id = ANY(%(ids)s)
 
 -- name: after
--- A tenant's events after a sequence number, in an order that never grows an earlier one.
+-- A tenant's events after the one with a sequence number; all of them, where there is none with it.
 SELECT * FROM events
-WHERE tenant = %(tenant)s AND sequence > %(after)s AND writer < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY sequence LIMIT %(limit)s
+WHERE tenant = %(tenant)s
+AND (writer, sequence) > (coalesce((SELECT writer FROM events WHERE sequence = %(after)s), '0'::xid8), %(after)s)
+AND writer < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY writer, sequence LIMIT %(limit)s
 
 -- name: newest
 SELECT * FROM events
 WHERE tenant = %(tenant)s AND writer < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY sequence DESC LIMIT %(limit)s
+ORDER BY writer DESC, sequence DESC LIMIT %(limit)s

@@ -15,7 +15,13 @@ WHERE path = %(path)s AND NOT cancelled AND state NOT IN ('succeeded', 'failed',
 -- name: lease_due
 -- One run that is due and that nobody holds. SKIP LOCKED keeps orchestrators from waiting on each
 -- other; the lease outlives the transaction, so a worker that dies gives the run back when it ends.
-UPDATE runs SET lease_until = now() + make_interval(secs => %(seconds)s), fence = fence + 1
+-- A run that is leased again and again without a record (its step fails, or ends its orchestrator) comes back
+-- later and later, at most a minute, so that it never keeps others from their turn.
+UPDATE runs SET
+    lease_until = now() + make_interval(secs => %(seconds)s),
+    fence = fence + 1,
+    failures = failures + 1,
+    due_at = now() + make_interval(secs => least(60, 0.25 * 2 ^ least(failures, 10)))
 WHERE (uid, attempt) = (
     SELECT uid, attempt FROM runs
     WHERE due_at <= now() AND lease_until <= now() AND state NOT IN ('succeeded', 'failed', 'cancelled')
@@ -35,7 +41,7 @@ SELECT count(*) AS count FROM runs
 WHERE tenant = %(tenant)s AND project = %(project)s AND state IN ('submitting', 'submitted', 'running', 'registering')
 
 -- name: claim
-UPDATE runs SET state = 'submitting'
+UPDATE runs SET state = 'submitting', failures = 0, due_at = now()
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s AND state = 'created'
 
 -- name: record
@@ -45,6 +51,7 @@ UPDATE runs SET
     reason = %(reason)s,
     model = CASE WHEN %(model)s = '' THEN model ELSE %(model)s END,
     outputs = coalesce(%(outputs)s::jsonb, outputs),
+    failures = 0,
     due_at = now() + make_interval(secs => %(due_in)s),
     lease_until = 'epoch',
     submitted_at = CASE WHEN %(state)s IN ('submitted', 'running') THEN coalesce(submitted_at, now()) ELSE submitted_at END,

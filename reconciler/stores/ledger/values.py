@@ -1,0 +1,32 @@
+"""Values as Postgres can hold them. One that it refuses would stop its whole transaction, again at every try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+
+def as_json(value: Any) -> Jsonb:
+    """Return `value` for a jsonb column: texts as `as_text` has them, and numbers that JSON lacks as text."""
+    return Jsonb(_storable(value))
+
+
+def as_text(text: str) -> str:
+    """Return `text` for a text column; U+0000 and halves of UTF-16 pairs become U+FFFD."""
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return as_text(value)
+        case float() if not math.isfinite(value):
+            return str(value)
+        case Mapping():
+            return {as_text(str(key)): _storable(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_storable(inner) for inner in value]
+    return value
