@@ -31,7 +31,7 @@ Place = tuple[int, int]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
-_SHOWN = 40
+LONGEST_MESSAGE = 400
 FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
 """Line breaks in YAML 1.1, ordinary characters in 1.2."""
 
@@ -184,6 +184,8 @@ class _Composer:
     def _scalar(self, event: ScalarEvent, location: Location) -> Any:
         # libyaml gives an unquoted scalar no style; `implicit[0]` is also set for it alone.
         text: str = event.value
+        if "\0" in text:  # what is asked is also kept in Postgres, which cannot hold it
+            self._find("invalid-value", "text cannot hold U+0000", "remove it", event, location)
         if event.style or not event.implicit[0]:
             return text
         try:
@@ -240,6 +242,6 @@ def _place(event: Event) -> Place:
     return (mark.line + 1, mark.column + 1)
 
 
-def shortened(text: str) -> str:
-    """Return `text`, cut so that it fits a message."""
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+def shortened(text: str, limit: int = 40) -> str:
+    """Return `text`, cut so that it fits a message, or a message, cut so that it fits an answer."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from intents.kinds import SPECS, Kind, Spec
 from intents.names import RULES
 
-TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8"), max_size=20)
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
     | st.sampled_from(
         ["no", "1e3", "0755", "12:30", "2026-11-23", "~", "", "<<", "a: b", "- x", "#", "\u2028", "\x85"]
     ),
