@@ -71,6 +71,7 @@ ENVIRONMENTS = (
     Environment(".venv-tasks", "tasks.txt", "what the tasks of a run import"),
     Environment(".venv-triton", "triton.txt", "the model server", for_triton=True),
 )
+WHAT_STARTS = ("api.main", *(f"api.composition.{name}" for name in ("parts", "api", "writer", "reconciler")))
 # numpy 1 was never built for a newer Python, and numpy 2 makes Triton answer wrongly.
 TRITON_PYTHONS = ">=3.11,<3.13"
 
@@ -109,8 +110,15 @@ def build(environment: Environment, uv: Path, settings: IndexSettings) -> None:
     if environment.with_project:
         editable = ["--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         run([uv, "pip", "install", *python, *editable], env)
+        compile_what_starts(environment)
     environment.stamp.write_text(environment.fingerprint(), encoding="ascii")
     say(f"{environment.folder}: done in {time.monotonic() - started:.0f} s")
+
+
+def compile_what_starts(environment: Environment) -> None:
+    """Import the platform's processes once, so that the first `up` does not compile them."""
+    imports = "; ".join(f"import {module}" for module in WHAT_STARTS)
+    run([environment.path / "bin" / "python", "-c", imports], dict(os.environ))
 
 
 def python_for(environment: Environment, uv: Path, env: dict[str, str]) -> str | None:

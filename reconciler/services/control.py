@@ -8,10 +8,11 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from reconciler.process_identity import end_group, identity_of, is_alive
+from reconciler.process_identity import end_group, identity_of
 from reconciler.services.lock import AlreadyRunning, sole_supervisor, supervisor_of
 from reconciler.services.logs import last_lines, open_log
-from reconciler.services.record import PartState, read_records
+from reconciler.services.readiness import announce, is_announced
+from reconciler.services.record import PartState
 from reconciler.services.settings import Settings
 from reconciler.services.supervisor import Notice, Supervisor
 from reconciler.services.sweep import end_children, end_parts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # The longest chain of parts that wait for each other to end, each within its own grace.
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.1
+_PLATFORM = "platform"
 
 
 class StartFailed(Exception):
@@ -74,7 +76,7 @@ async def start_detached(layout: Layout, argv: Sequence[str], seconds: float) ->
         start_new_session=True,
     )
     deadline = time.monotonic() + seconds
-    while not _all_ready(layout, process.pid):
+    while not _is_ready(layout, process.pid):
         if process.poll() is not None:
             raise StartFailed(f"it ended with {process.returncode}; the end of {log}:\n" + _tail(log))
         if time.monotonic() > deadline:
@@ -105,19 +107,14 @@ def _stop_signals() -> asyncio.Event:
 
 async def _tell_ready(supervisor: Supervisor, settings: Settings, on_ready: Callable[[Settings], None]) -> None:
     await supervisor.all_ready()
+    announce(settings.layout.ready / _PLATFORM)
     on_ready(settings)
 
 
-def _all_ready(layout: Layout, pid: int) -> bool:
-    """Say whether the supervisor of this pid has every part ready: an earlier one's records say nothing."""
-    holder = supervisor_of(layout)
-    if holder is None or holder != identity_of(pid):
-        return False
-    records = read_records(layout).values()
-    return bool(records) and all(
-        record.state is PartState.READY and record.process is not None and is_alive(record.process)
-        for record in records
-    )
+def _is_ready(layout: Layout, pid: int) -> bool:
+    """Say whether the supervisor of this pid has had every part ready; an earlier one's word does not count."""
+    identity = identity_of(pid)
+    return identity is not None and is_announced(layout.ready / _PLATFORM, identity)
 
 
 def _tail(log: Path) -> str:

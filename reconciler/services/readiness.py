@@ -7,6 +7,7 @@ process that still lives but no longer turns.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from dataclasses import asdict
@@ -22,10 +23,17 @@ STALE_SECONDS = 60.0
 
 async def keep_announcing(path: Path) -> None:
     """Say "at work" now and every two seconds, until cancelled. Start it once the work has begun."""
-    document = _own_announcement()
     while True:
-        path.write_text(document, encoding="ascii")
+        announce(path)
         await asyncio.sleep(_EVERY_SECONDS)
+
+
+def announce(path: Path) -> None:
+    """Say "at work" once, for this process."""
+    identity = identity_of(os.getpid())
+    if identity is None:
+        raise RuntimeError("/proc does not show this process; is /proc mounted?")
+    path.write_text(json.dumps(asdict(identity)), encoding="ascii")
 
 
 def is_announced(path: Path, identity: ProcessIdentity) -> bool:
@@ -36,10 +44,3 @@ def is_announced(path: Path, identity: ProcessIdentity) -> bool:
     except (OSError, ValueError):  # absent, or caught in the middle of a rewrite
         return False
     return bool(document == asdict(identity) and age < STALE_SECONDS)
-
-
-def _own_announcement() -> str:
-    identity = identity_of(os.getpid())
-    if identity is None:
-        raise RuntimeError("/proc does not show this process; is /proc mounted?")
-    return f'{{"pid": {identity.pid}, "start_time": {identity.start_time}}}'

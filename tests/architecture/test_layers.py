@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from setup import WHAT_STARTS
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("kfp", "kubernetes")
@@ -22,12 +23,10 @@ def test_no_package_hides_the_platform_module() -> None:
     assert not (ROOT / "platform" / "__init__.py").exists(), "it would hide the standard library's module"
 
 
-@pytest.mark.parametrize("module", ["api.main", "api.composition"])
+@pytest.mark.parametrize("module", WHAT_STARTS)
 def test_the_heavy_clients_are_not_imported_at_start(module: str) -> None:
     asks = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
-    answer = subprocess.run(
-        [sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
 

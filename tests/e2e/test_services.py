@@ -148,6 +148,7 @@ def test_the_next_start_ends_what_a_killed_supervisor_left(layout: Layout) -> No
     assert all(is_alive(process) for process in left)
 
     settings = start(layout)
+    assert collect(layout).healthy, "it came back only when every part was ready"
     assert not any(is_alive(process) for process in left)
     for answers in ANSWERS.values():
         asyncio.run(answers(settings))
