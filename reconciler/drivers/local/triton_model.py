@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from functools import cache
@@ -165,11 +166,20 @@ def _refuse_config(path: Path, model: str) -> None:
 
 def _parse_config(path: Path, name: str) -> Any:
     try:
-        return text_format.Parse(path.read_bytes(), _config_class()(), allow_unknown_field=True)
+        return text_format.Parse(_with_colons(path.read_text("utf-8")), _config_class()(), allow_unknown_field=True)
     except FileNotFoundError:
         raise Stalled(f"the model repository has no {name}") from None
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise Stalled(f"{name} is no Triton model configuration: {error}") from None
+
+
+# A string or a comment, left alone; or a field's name before a list.
+_LISTED = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|#[^\n]*)|(\w+)(\s*\[)""")
+
+
+def _with_colons(text: str) -> str:
+    """Write `field [` as `field: [`, which means the same: Python's parser skips unknown lists only like that."""
+    return _LISTED.sub(lambda found: found[1] or f"{found[2]}:{found[3]}", text)
 
 
 @cache
