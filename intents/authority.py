@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from intents.identity import Identity, identify, path_of
 from intents.kinds.base import Kind
-from intents.kinds.members import Role, Subject
+from intents.kinds.members import WORKER_PREFIX, Role, Subject
 from intents.problems import Problem
 from intents.tree import Tree
-
-WORKER_PREFIX = "ordain-"
-"""The platform's own principals are `ordain-<worker>`; no person may be called so."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,10 @@ CATALOGUE: dict[str, Explanation] = {
     "invalid-reference": Explanation("A reference is not of the form <name>@<version>.", "Name the version as well."),
     "invalid-quantity": Explanation("Not a Kubernetes quantity.", "Write such as 1, 500m or 2Gi."),
     "invalid-duration": Explanation("Not a duration.", "Write such as 90s, 5m or 2h."),
-    "invalid-member": Explanation("A member is neither a user nor a group, or both.", "Give exactly one."),
+    "invalid-member": Explanation(
+        "A member is neither a user nor a group, or both, or one of the platform's own principals.",
+        "Give exactly one person or group.",
+    ),
     # references
     "no-platform": Explanation("The tree has no platform/platform.yaml.", "Put it back."),
     "unknown-tenant": Explanation("There is no such tenant.", "Correct the name, or add the tenant."),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Generic, cast
 
 from typing_extensions import TypeVar
 
-from intents.composing import compose
+from intents.composing import LONGEST_MESSAGE, Composed, compose, shortened
 from intents.identity import Identity
 from intents.kinds.base import Spec
 from intents.problems import Problem, Severity
@@ -40,13 +41,20 @@ class Document(Generic[S_co]):
 
         Places are looked up only here: holding them for every intent would cost more than the intents.
         """
-        line, column = compose(self.body).place(location)
+        line, column = _composed(self.body).place(location)
+        message = shortened(message, LONGEST_MESSAGE)
         return Problem(code, self.path, line, column, message, hint, severity, dotted(location))
+
+
+@lru_cache(maxsize=4)
+def _composed(body: bytes) -> Composed:
+    """Compose a document once for all its problems: there may be thousands."""
+    return compose(body)
 
 
 def dotted(location: tuple[str | int, ...]) -> str:
     """Write a location as people do: `spec.versions.0.model`."""
-    return ".".join(str(part) for part in location)
+    return shortened(".".join(str(part) for part in location), LONGEST_MESSAGE)
 
 
 def of_spec(document: Document[Spec] | None, kind: type[S_co]) -> Document[S_co] | None:

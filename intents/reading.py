@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from intents.catalogue import CATALOGUE
-from intents.composing import Composed, Location, compose, shortened
+from intents.composing import LONGEST_MESSAGE, Composed, Location, compose, shortened
 from intents.documents import Document, dotted
 from intents.hints import did_you_mean, nearest
 from intents.identity import Identity, identify, misplaced
@@ -98,6 +98,7 @@ _RANGES = frozenset({"greater_than_equal", "less_than_equal", "too_long", "strin
 def _problem(model: type[BaseModel], path: str, composed: Composed, error: ErrorDetails) -> Problem:
     location: Location = error["loc"]
     code, message, hint = _explain(model, error)
+    message = shortened(message, LONGEST_MESSAGE)
     line, column = composed.place(location, key=code == "unknown-field")
     return Problem(code, path, line, column, message, hint, field=dotted(location))
 

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from intents.kinds.base import Part, Person, refuse
 
+WORKER_PREFIX = "ordain-"
+"""The platform's own principals are `ordain-<worker>`; no person may be called so."""
+
 
 class Role(StrEnum):
     """What a person may do in a tenant."""
@@ -26,9 +29,11 @@ class Subject(Part):
     group: Person | None = None
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
+    def _is_one_person_or_group(self) -> Self:
         if (self.user is None) == (self.group is None):
             raise refuse("invalid-member", "a member is either a `user` or a `group`", "give exactly one")
+        if self.user is not None and self.user.startswith(WORKER_PREFIX):
+            raise refuse("invalid-member", f"{WORKER_PREFIX}… are the platform's own principals", "name a person")
         return self
 
 

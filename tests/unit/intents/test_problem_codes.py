@@ -175,8 +175,9 @@ def test_the_small_tree_is_the_good_example_of_every_check() -> None:
     assert check(Tree.empty(), small_tree()) == ()
 
 
-def test_a_member_is_a_user_or_a_group() -> None:
-    spec = {**small_specs()[ACME], "members": [{"user": "a", "group": "b", "roles": ["viewer"]}]}
+@pytest.mark.parametrize("who", [{"user": "a", "group": "b"}, {}, {"user": "ordain-registry"}])
+def test_a_member_is_a_user_or_a_group(who: dict[str, str]) -> None:
+    spec = {**small_specs()[ACME], "members": [{**who, "roles": ["viewer"]}]}
     with pytest.raises(InvalidIntent) as refused:
         document(ACME, spec)
     assert refused.value.problems[0].code == "invalid-member"

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from intents.checks import check
 from intents.kinds import Kind, RunSpec
 from intents.problems import InvalidIntent, Problem
 from intents.reading import read
 from intents.writing import blob_id, dump
-from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, small_specs
+from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
 
 GOOD = b"""\
 # a comment
@@ -104,6 +105,21 @@ def test_text_that_is_no_text_is_a_problem() -> None:
     with pytest.raises(InvalidIntent) as refused:
         dump(Kind.RUN, {"template": "\ud800"})
     assert refused.value.problems[0].code == "not-utf8"
+
+
+def test_thousands_of_problems_are_told_at_once() -> None:
+    """The bound of the test's time-out: composing the document anew for each would take half an hour."""
+    parameters: dict[str, object] = {f"unknown-{number}": number for number in range(8_000)}
+    head = small_tree().advance({RUN: document(RUN, {"template": "train@1.0.0", "parameters": parameters})})
+    problems = check(small_tree(), head, [RUN])
+    assert len([each for each in problems if each.code == "unknown-parameter"]) == len(parameters)
+    assert problems[0].line < problems[-1].line
+
+
+def test_a_huge_name_does_not_make_a_huge_answer() -> None:
+    (problem,) = problems_of(GOOD.replace(b"train@1.0.0", b"x" * 200_000))
+    assert problem.code == "invalid-reference"
+    assert len(str(problem)) < 1500
 
 
 def test_columns_count_characters_not_bytes() -> None:
