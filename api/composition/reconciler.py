@@ -55,9 +55,7 @@ async def run_reconciler(settings: Settings) -> None:
         DEMO_PERSON,
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
-    orchestrator = RunOrchestrator(
-        runs, pipelines(settings), catalog, objects(settings), queue, lambda: process.head.tree
-    )
+    orchestrator = RunOrchestrator(runs, pipelines(settings), catalog, objects(settings), queue, process.head.advance)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)

@@ -34,6 +34,9 @@ from reconciler.workers.loop import Turned
 
 log = logging.getLogger(__name__)
 
+DeploymentKey = tuple[str, str, str]
+"""Tenant, project and name."""
+
 
 @dataclass
 class DeploymentWorker:
@@ -48,7 +51,9 @@ class DeploymentWorker:
     _commit: str | None = None
     _manifests: Sequence[Manifest] = ()
     _published: EdgeConfig | None = None
-    _recorded: dict[tuple[str, str, str], Served] = field(default_factory=dict)
+    _recorded: dict[DeploymentKey, Served] = field(default_factory=dict)
+    _kept: set[DeploymentKey] | None = None
+    """The deployments that may have a status; None before the first turn."""
 
     async def turn(self) -> Turned:
         """Bring servers and routes to the newest rendered manifests, and note what is served."""
@@ -56,8 +61,11 @@ class DeploymentWorker:
         await asyncio.to_thread(self._load)
         seen = await self._observe()
         config = edge_config(tree, edge_routes(self._manifests, addresses_of(seen.values())))
-        for action in plan_serving(server_specs(self._manifests), config, self._published, list(seen.values())):
+        actions = plan_serving(server_specs(self._manifests), config, self._published, list(seen.values()))
+        for action in actions:
             await self._execute(action)
+        if actions:  # what was in flight before the routes moved does not say that a version is drained
+            seen = await self._observe()
         await self._record(tree, served_of(self._manifests, seen, self._routed_servers()))
         return Turned.IDLE
 
@@ -99,9 +107,11 @@ class DeploymentWorker:
     async def _record(self, tree: Tree, served: Sequence[Served]) -> None:
         """Note what changed since the last turn; a successor notes everything once."""
         found = {(each.tenant, each.project, each.deployment): each for each in served}
-        if found.keys() != self._recorded.keys():
-            asked = (each.identity for each in tree.of_kind(Kind.MODEL_DEPLOYMENT).values())
-            await self.status.forget_deployments([*found, *((each.tenant, each.project, each.name) for each in asked)])
+        asked = (each.identity for each in tree.of_kind(Kind.MODEL_DEPLOYMENT).values())
+        keep = {*found, *((each.tenant, each.project, each.name) for each in asked)}
+        if keep != self._kept:
+            await self.status.forget_deployments(sorted(keep))
+            self._kept = keep
         for key, each in found.items():
             if self._recorded.get(key) != each:
                 await self.status.record_served(each, conditions_of(each), self._commit or "")

@@ -8,15 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import yaml
+
 from intents.documents import Document, of_spec
 from intents.kinds import Kind, ModelDeploymentSpec
 from intents.tree import Tree
+from intents.writing import blob_id
 from reconciler.planning.events import Fact
 from reconciler.planning.serving import Condition
-from reconciler.ports.repository import CommitInfo, NewCommit, Repository, Signature
+from reconciler.ports.repository import Change, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.status_ledger import StatusLedger
 from reconciler.workers.loop import Turned
 from reconciler.workers.tree_at_head import TreeAtHead
+from renderers import marks
 from renderers.canonical import to_yaml
 from renderers.deployments import render_deployment
 
@@ -55,6 +59,7 @@ class Hydrator:
     committer: Signature
     now: Callable[[], datetime]
     _renderings: dict[str, Rendering] = field(default_factory=dict)
+    _recorded: dict[str, Rendering] = field(default_factory=dict)
     _done: str | None = None
 
     async def turn(self) -> Turned:
@@ -64,12 +69,13 @@ class Hydrator:
         if commit is None or commit == self._done:
             return Turned.IDLE
         deployments = self._deployments(tree)
-        before = self._renderings
-        self._renderings = {path: self._render(tree, document) for path, document in deployments.items()}
+        self._renderings = await asyncio.to_thread(self._render_all, tree, deployments)
         await asyncio.to_thread(self._commit, self.repository.info(commit))
+        self._recorded = {path: self._recorded[path] for path in self._recorded.keys() & deployments.keys()}
         for path, document in deployments.items():
-            if self._renderings[path] is not before.get(path):
+            if self._renderings[path] is not self._recorded.get(path):
                 await self._record(document, self._renderings[path], commit)
+                self._recorded[path] = self._renderings[path]
         self._done = commit
         return Turned.ONE
 
@@ -83,6 +89,9 @@ class Hydrator:
                 found[path] = document
         return found
 
+    def _render_all(self, tree: Tree, deployments: Mapping[str, Document[ModelDeploymentSpec]]) -> dict[str, Rendering]:
+        return {path: self._render(tree, document) for path, document in deployments.items()}
+
     def _render(self, tree: Tree, document: Document[ModelDeploymentSpec]) -> Rendering:
         """Render one deployment, or take the last rendering where its sources are the same."""
         who = document.identity
@@ -93,8 +102,17 @@ class Hydrator:
         try:
             manifests = render_deployment(tree, who.tenant, who.project, who.name)
         except Exception as error:  # noqa: BLE001 - one deployment's render never stops the others
-            return Rendering(sources, last.files if last else {}, f"{type(error).__name__}: {error}")
+            files = last.files if last else self._standing(document)
+            return Rendering(sources, files, f"{type(error).__name__}: {error}")
         return Rendering(sources, {path: to_yaml(manifest) for path, manifest in manifests.items()})
+
+    def _standing(self, document: Document[ModelDeploymentSpec]) -> Mapping[str, bytes]:
+        """Return a deployment's files as they are on the branch: what was rendered before this process began."""
+        who, head = document.identity, self.repository.head(rendered_ref(self.cluster))
+        folder = f"{who.tenant}/{who.project}/"
+        here = (file for file in self.repository.files(head) if file.path.startswith(folder)) if head else ()
+        bodies = {file.path: self.repository.blob(file.blob) for file in here if _is_manifest(file) and file.blob}
+        return {path: body for path, body in bodies.items() if _deployment_of(body) == who.name}
 
     def _commit(self, source: CommitInfo) -> None:
         """Make the branch equal to the renderings, if it is not."""
@@ -111,11 +129,10 @@ class Hydrator:
 
     def _changes(self, base: str | None, wanted: Mapping[str, bytes]) -> dict[str, bytes | None]:
         """Return what to write and what to remove for the branch to hold exactly `wanted`."""
-        here = {} if base is None else {file.path: file.blob for file in self.repository.files(base) if file.blob}
-        gone = {path: None for path in here if path not in wanted and not path.endswith(METADATA)}
-        new = {
-            path: body for path, body in wanted.items() if path not in here or self.repository.blob(here[path]) != body
-        }
+        files = [] if base is None else self.repository.files(base)
+        here = {file.path: file.blob for file in files if _is_manifest(file)}
+        gone = {path: None for path in here if path not in wanted}
+        new = {path: body for path, body in wanted.items() if here.get(path) != blob_id(body)}
         return {**gone, **new}
 
     async def _record(self, document: Document[ModelDeploymentSpec], rendering: Rendering, commit: str) -> None:
@@ -134,6 +151,15 @@ class Hydrator:
         }
         fact = Fact(*key[:2], "deployment", "rendered" if rendered.status else "not-rendered", who.name, commit, data)
         await self.status.record_condition(*key, rendered, commit, fact)
+
+
+def _is_manifest(file: Change) -> bool:
+    return file.blob is not None and not file.path.endswith(METADATA)
+
+
+def _deployment_of(manifest: bytes) -> str:
+    """Return the deployment that a manifest was rendered for."""
+    return str(yaml.load(manifest, yaml.CSafeLoader)["metadata"]["labels"].get(marks.DEPLOYMENT))
 
 
 def rendered_condition(blob: str, rendering: Rendering) -> Condition:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from intents.authority import Principal
 from intents.kinds.base import Kind
 from intents.kinds.model_version import ModelFile
@@ -42,10 +44,7 @@ async def store_model(objects: Objects, run: RunRow, artifact: OutputArtifact) -
     """
     bodies = await _read_output(objects, artifact)
     placed = place_below(run.register_model, bodies)
-    files = tuple(
-        ModelFile(path=path, size=len(body), sha256=hashlib.sha256(body).hexdigest())
-        for path, body in sorted(placed.items())
-    )
+    files = tuple(_model_file(path, body) for path, body in sorted(placed.items()))
     digest = files_digest((file.path, file.size, file.sha256) for file in files)
     prefix = f"{run.tenant}/{run.project}/{run.register_model}/{digest.removeprefix('sha256:')}"
     for path, body in placed.items():
@@ -86,6 +85,13 @@ def place_below(model: str, bodies: Mapping[str, bytes]) -> Mapping[str, bytes]:
         found = ", ".join(sorted(tops | set(loose))) or "nothing"
         raise NotAModel(f"a model output holds exactly one folder with config.pbtxt and 1/; it holds {found}")
     return {f"{model}/{path.partition('/')[2]}": body for path, body in bodies.items()}
+
+
+def _model_file(path: str, body: bytes) -> ModelFile:
+    try:
+        return ModelFile(path=path, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    except ValidationError as error:
+        raise NotAModel(f"the file {path!r} has a name that no model repository may hold") from error
 
 
 async def _read_output(objects: Objects, artifact: OutputArtifact) -> Mapping[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,21 +17,14 @@ from intents.tree import Tree
 from intents.writing import dump
 from reconciler.planning.rollouts import Step, next_step
 from reconciler.planning.serving import Served
-from reconciler.planning.writing import ABSENT, RequestId, Write, WriteAction, WriteRequest
+from reconciler.planning.writing import ABSENT, Refused, RequestId, Write, WriteAction, WriteRequest, decide_request
 from reconciler.ports.requests import RequestQueue, RequestState
 from reconciler.ports.status_ledger import StatusLedger
 from reconciler.workers.loop import Turned
 
+log = logging.getLogger(__name__)
+
 PRINCIPAL = Principal(user="ordain-rollout-controller")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A step that was asked for, and the documents it was decided on."""
-
-    request: UUID
-    deployment_blob: str
-    rollout_blob: str
 
 
 @dataclass
@@ -41,7 +35,9 @@ class RolloutController:
     status: StatusLedger
     requests: RequestQueue
     new_id: Callable[[], UUID]
-    _asked: dict[str, Asked] = field(default_factory=dict)
+    _asked: dict[str, UUID] = field(default_factory=dict)
+    """The last request by the deployment's path."""
+    _said: dict[str, str] = field(default_factory=dict)
 
     async def turn(self) -> Turned:
         """Ask for the next step of each deployment that has one."""
@@ -57,11 +53,22 @@ class RolloutController:
         rollout = tree.rollout(who.tenant, who.project, who.name)
         served = await self._served(rollout)
         step = next_step(deployment.spec, deployment.blob, rollout.spec if rollout else None, served)
-        if step is None or await self._asked_already(deployment, rollout):
+        if step is None or await self._waits(deployment.path):
             return
         request = rollout_request(RequestId(self.new_id()), deployment, rollout, step)
+        _, decision = decide_request(tree, request)
+        if isinstance(decision, Refused):
+            self._say_refused(decision)
+            return
         await self.requests.put(request)
-        self._asked[deployment.path] = Asked(request.id, deployment.blob, rollout.blob if rollout else "")
+        self._asked[deployment.path] = request.id
+
+    def _say_refused(self, decision: Refused) -> None:
+        """Say once why the writer would refuse a step; it is decided anew whenever this loop turns."""
+        problems = "; ".join(str(problem) for problem in decision.problems)
+        if self._said.get(decision.request.cause) != problems:
+            log.error("%s cannot be taken: %s", decision.request.subject, problems)
+        self._said[decision.request.cause] = problems
 
     async def _served(self, rollout: Document[RolloutSpec] | None) -> Served | None:
         """Return what is served, if it is served for this very rollout document."""
@@ -71,16 +78,12 @@ class RolloutController:
         served = await self.status.served(who.tenant, who.project, who.name)
         return served if served is not None and served.rollout_blob == rollout.blob else None
 
-    async def _asked_already(
-        self, deployment: Document[ModelDeploymentSpec], rollout: Document[RolloutSpec] | None
-    ) -> bool:
-        """Say whether a step on these very documents waits, or was refused for a reason that still holds."""
-        asked = self._asked.get(deployment.path)
-        same = (deployment.blob, rollout.blob if rollout else "")
-        if asked is None or (asked.deployment_blob, asked.rollout_blob) != same:
+    async def _waits(self, path: str) -> bool:
+        """Say whether the last step that was asked for still waits for the writer, or for a person."""
+        if path not in self._asked:
             return False
-        answer = await self.requests.status(asked.request)
-        return answer is not None and answer.state is not RequestState.COMMITTED and not answer.conflict
+        answer = await self.requests.status(self._asked[path])
+        return answer is not None and answer.state in {RequestState.WAITING, RequestState.PARKED}
 
 
 def rollout_request(

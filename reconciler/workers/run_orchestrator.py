@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, assert_never
 
@@ -50,7 +50,7 @@ class RunOrchestrator:
     catalog: Catalog
     objects: Objects
     requests: RequestQueue
-    tree: Callable[[], Tree]
+    advance: Callable[[], Awaitable[Tree]]
     reached: Callable[[str], None] = lambda _: None
     """Called between any two steps; crash tests end the process there."""
 
@@ -104,7 +104,7 @@ class RunOrchestrator:
 
     async def _claim(self, run: RunRow) -> Step | None:
         """Write ahead that the run is about to be submitted; without room it waits, and says for what."""
-        project = self.tree().project(run.tenant, run.project)
+        project = (await self.advance()).project(run.tenant, run.project)
         limit = project.spec.quota.concurrent_runs if project else 0
         if await self.ledger.claim(run, limit):
             return None

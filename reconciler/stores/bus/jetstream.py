@@ -24,6 +24,13 @@ DEDUPLICATION_SECONDS = 600.0
 """How long the stream remembers ids: far longer than a publisher needs to come back after a crash."""
 KEPT_SECONDS = 7 * 24 * 3600.0
 KEPT_BYTES = 1 << 30
+STREAM_CONFIG = StreamConfig(
+    name=STREAM,
+    subjects=["ordain.>"],
+    duplicate_window=DEDUPLICATION_SECONDS,
+    max_age=KEPT_SECONDS,
+    max_bytes=KEPT_BYTES,
+)
 
 
 class JetStreamBus:
@@ -33,6 +40,7 @@ class JetStreamBus:
         """Prepare; the first call connects."""
         self._url = url
         self._client: Client | None = None
+        self._stream_known = False
         self._connecting = asyncio.Lock()
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -44,7 +52,7 @@ class JetStreamBus:
                 headers = {"Nats-Msg-Id": str(event.id), "content-type": "application/cloudevents+json"}
                 await stream.publish(event.subject, body, timeout=PUBLISH_SECONDS, stream=STREAM, headers=headers)
         except (nats.errors.Error, TimeoutError) as error:
-            raise Waiting(f"NATS: {error!r}") from error
+            raise self._waiting(error) from error
 
     async def hints(self, durable: str, subject: str) -> AsyncIterator[str]:
         """Yield the subject of each event as it arrives, for a durable consumer.
@@ -60,7 +68,7 @@ class JetStreamBus:
                     yield message.subject
                     await message.ack()
         except (nats.errors.Error, TimeoutError) as error:
-            raise Waiting(f"NATS: {error!r}") from error
+            raise self._waiting(error) from error
 
     async def close(self) -> None:
         """Close the connection."""
@@ -68,28 +76,29 @@ class JetStreamBus:
             await self._client.close()
 
     async def _stream(self) -> JetStreamContext:
+        """Return the stream, connected and made where it is not known to be there."""
         async with self._connecting:
-            if self._client is None or self._client.is_closed:
-                self._client = await _connect(self._url)
-        return self._client.jetstream()
+            try:
+                if self._client is None or self._client.is_closed:
+                    self._client = await _connect(self._url)
+                context = self._client.jetstream()
+                if not self._stream_known:
+                    await context.add_stream(STREAM_CONFIG)
+                    self._stream_known = True
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                raise self._waiting(error) from error
+        return context
+
+    def _waiting(self, error: Exception) -> Waiting:
+        """Return what to raise. A server may have come back without its data: the stream is looked for again."""
+        self._stream_known = False
+        return Waiting(f"NATS: {error!r}")
 
 
 async def _connect(url: str) -> Client:
-    try:
-        client = await nats.connect(
-            url, max_reconnect_attempts=-1, reconnect_time_wait=0.2, connect_timeout=2, error_cb=_ignore
-        )
-        config = StreamConfig(
-            name=STREAM,
-            subjects=["ordain.>"],
-            duplicate_window=DEDUPLICATION_SECONDS,
-            max_age=KEPT_SECONDS,
-            max_bytes=KEPT_BYTES,
-        )
-        await client.jetstream().add_stream(config)
-    except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise Waiting(f"NATS: {error!r}") from error
-    return client
+    return await nats.connect(
+        url, max_reconnect_attempts=-1, reconnect_time_wait=0.2, connect_timeout=2, error_cb=_ignore
+    )
 
 
 async def _ignore(_: Exception) -> None:

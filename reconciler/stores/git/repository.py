@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 import git
 import pygit2
 
-from reconciler.ports.errors import Conflict, Stalled
+from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Signature
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.walk import changed_blobs
@@ -27,6 +29,9 @@ DURABLE = {
     "fastimport.unpackLimit": "1",
     "gc.auto": "0",
 }
+
+STALE_LOCK_SECONDS = 30
+"""Git holds a ref's lock file for milliseconds."""
 
 
 class GitRepository:
@@ -41,10 +46,14 @@ class GitRepository:
     @classmethod
     def create(cls, path: Path) -> GitRepository:
         """Create an empty, durable bare repository in a folder that only its owner may enter."""
-        path.mkdir(mode=0o700, parents=True)
-        repository = git.Repo.init(path, bare=True, initial_branch="main")
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700, parents=True)
+        repository = git.Repo.init(unfinished, bare=True, initial_branch="main")
         for key, value in DURABLE.items():
             repository.git.config(key, value)
+        unfinished.rename(path)
+        fsync_folder(path.parent)
         return cls(path)
 
     def head(self, ref: str = MAIN) -> str | None:
@@ -105,7 +114,12 @@ class GitRepository:
 
     def append(self, name: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
         """Write a chain of commits on `base` in one durable pack; `name` keeps writers' staging apart."""
-        ids = fast_import.write(self.path, f"refs/ordain/staging/{name}", base, commits)
+        staging = f"refs/ordain/staging/{name}"
+        try:
+            ids = fast_import.write(self.path, staging, base, commits)
+        except Waiting:
+            self._remove_stale_lock(staging)
+            raise
         fsync_folder(self.path / "objects" / "pack")
         return ids
 
@@ -118,6 +132,7 @@ class GitRepository:
             self._git.git.update_ref(ref, new, old or "0" * 40)
         except git.GitCommandError as error:
             if self.head(ref) == old:
+                self._remove_stale_lock(ref)
                 raise
             raise Conflict(f"{ref} is at {self.head(ref)}, expected {old}") from error
         fsync_folder(self.path / Path(ref).parent)
@@ -131,6 +146,13 @@ class GitRepository:
             except BlockingIOError as error:
                 raise Conflict(f"another process holds the lock {name} of {self.path}") from error
             yield
+
+    def _remove_stale_lock(self, ref: str) -> None:
+        """Remove the lock file of a git that was killed while it moved `ref`: nothing else ever would."""
+        lock = self.path / f"{ref}.lock"
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
+                lock.unlink()
 
     def _commit(self, commit: str) -> pygit2.Commit:
         return self._objects[commit].peel(pygit2.Commit)
