@@ -19,6 +19,21 @@ from reconciler.ports.requests import RequestQueue
 from reconciler.workers.tree_at_head import TreeAtHead
 
 
+@dataclass(frozen=True)
+class Hint:
+    """The next hint after the moment at which this was taken."""
+
+    _event: asyncio.Event
+
+    async def wait(self, seconds: float) -> None:
+        """Return when it came, at the latest after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+
+
 class Broadcast:
     """Wakes everyone who waits, at each hint; a waiter always looks again for itself."""
 
@@ -31,13 +46,9 @@ class Broadcast:
         self._event.set()
         self._event = asyncio.Event()
 
-    async def wait(self, seconds: float) -> None:
-        """Return at the next hint, at the latest after `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            pass
+    def next(self) -> Hint:
+        """Return the next hint: taken before a look, it is not lost where it comes between look and wait."""
+        return Hint(self._event)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.caller import Caller, CallerDep
 from api.http.context import ApiContext
-from api.http.problems import Refusal, not_found
+from api.http.problems import Refusal, not_found, refusal
 from api.http.writes import ContextDep, WaitDep, submit
+from intents.authority import forbidden
 from intents.documents import Document
 from intents.identity import Identity, path_of
 from intents.kinds import Kind, ModelDeploymentSpec
@@ -86,6 +87,8 @@ async def rollback_deployment(
 ) -> dict[str, Any]:
     """Commit a Rollout that goes back to what was last good and holds there until the deployment is changed."""
     document = _deployment(caller, name)
+    if problem := forbidden(caller.tree, caller.principal, document.path):  # the platform asks in the person's name
+        raise refusal([problem])
     rollout = caller.tree.rollout(caller.tenant, caller.project, name)
     step = roll_back(rollout.spec, document.blob, body.reason, caller.principal.user) if rollout else None
     if step is None:

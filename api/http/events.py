@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -11,13 +12,14 @@ from fastapi.responses import StreamingResponse
 
 from api.http.caller import CallerDep
 from api.http.context import ApiContext
-from api.http.writes import ContextDep
+from api.http.writes import LOOK_AGAIN_SECONDS, ContextDep
 from reconciler.planning.events import Event
 
 router = APIRouter(tags=["events"])
 
 BATCH = 200
 KEEP_ALIVE_SECONDS = 15.0
+"""An event can be hinted at while an older transaction still hides it: a stream looks again meanwhile."""
 
 
 @router.get("/timeline")
@@ -30,7 +32,7 @@ async def timeline(
 
 @router.get("/events", response_class=StreamingResponse)
 async def events(
-    context: ContextDep, caller: CallerDep, last_event_id: Annotated[int | None, Header()] = None
+    context: ContextDep, caller: CallerDep, last_event_id: Annotated[int | None, Header(ge=0, lt=2**63)] = None
 ) -> StreamingResponse:
     """Stream the tenant's events as server-sent events, each after the `Last-Event-ID`, or from now on."""
     reads = context.reads(caller.tenant)
@@ -44,14 +46,19 @@ async def _stream(context: ApiContext, tenant: str, after: int) -> AsyncIterator
     """Yield events for ever; ends when the client goes. A keep-alive finds out that it has."""
     reads = context.reads(tenant)
     yield ": connected\n\n"
+    spoken = time.monotonic()
     while True:
+        hint = context.happened.next()
         found = await reads.events_after(after, BATCH)
         for event in found:
             after = event.sequence
             # Without a name: a browser hands named events only to listeners that know each name. `type` has it.
             yield f"id: {event.sequence}\ndata: {json.dumps(event_view(event))}\n\n"
+            spoken = time.monotonic()
         if not found:
-            await context.happened.wait(KEEP_ALIVE_SECONDS)
+            await hint.wait(LOOK_AGAIN_SECONDS)
+        if time.monotonic() - spoken > KEEP_ALIVE_SECONDS:
+            spoken = time.monotonic()
             yield ": keep-alive\n\n"
 
 

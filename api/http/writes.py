@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Response
 
 from api.http.caller import Caller
 from api.http.context import ApiContext, context_of
-from api.http.problems import refusal, refusal_of
+from api.http.problems import Refusal, refusal, refusal_of
 from reconciler.planning.writing import Refused, WriteRequest, decide_request
 from reconciler.ports.requests import RequestState, RequestStatus
 
@@ -28,6 +28,9 @@ async def submit(
 
     From the moment the row is written the request is never lost, whatever is answered.
     """
+    if caller.principal.is_worker:
+        detail = "workers ask through the queue; no person is called ordain-…"
+        raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
     _, decision = decide_request(caller.tree, request)
     if isinstance(decision, Refused):
         raise refusal_of(decision)
@@ -45,6 +48,7 @@ async def answered(context: ApiContext, tenant: str, request: UUID, wait: float)
     """
     queue, deadline = context.queue(tenant), time.monotonic() + wait
     while True:
+        hint = context.answered.next()
         status = await queue.status(request)
         if status is None:
             raise LookupError(request)
@@ -53,7 +57,7 @@ async def answered(context: ApiContext, tenant: str, request: UUID, wait: float)
             break
         if left <= 0:
             return status
-        await context.answered.wait(min(left, LOOK_AGAIN_SECONDS))
+        await hint.wait(min(left, LOOK_AGAIN_SECONDS))
     if status.state is not RequestState.COMMITTED:
         raise refusal(status.problems, conflict=status.conflict)
     return status
