@@ -52,14 +52,16 @@ def plan_serving(
 ) -> tuple[ServingAction, ...]:
     """Return every action from what is there to what is wanted, in the order to take them.
 
-    Starting comes first and stopping last, each side of the one replacement of routes, so that no
-    route ever names a server that is already gone. A server found dead is not among `seen`.
+    Starting comes before the one replacement of routes. Stopping comes after it, and only once the edge
+    has no request in flight to the server: a stop cuts off what it finds. A server that ended by itself
+    and is starting again is among `seen`.
     """
     alive = {server.key for server in seen}
+    drained = {server.key for server in seen if server.active_requests == 0}
     keep = {spec.key for spec in wanted}
     starts = tuple(Start(spec) for spec in wanted if spec.key not in alive)
     publishes = (Publish(config),) if config != published else ()
-    stops = tuple(Stop(key) for key in sorted(alive - keep))
+    stops = () if publishes else tuple(Stop(key) for key in sorted(drained - keep))
     return starts + publishes + stops
 
 

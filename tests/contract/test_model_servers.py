@@ -74,9 +74,7 @@ async def stored(
     return ServerSpec("acme--fraud", name, "clf", uri, files_digest(listed))
 
 
-async def until(
-    servers: ModelServers, key: str, wanted: Callable[[ServerObservation], bool]
-) -> ServerObservation:
+async def until(servers: ModelServers, key: str, wanted: Callable[[ServerObservation], bool]) -> ServerObservation:
     seen: list[ServerObservation] = []
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -140,9 +138,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 @pytest.fixture(params=["fake", pytest.param("triton", marks=triton)])
-def servers(
-    request: pytest.FixtureRequest, objects: MemoryObjects, opened: Open
-) -> ModelServers:
+def servers(request: pytest.FixtureRequest, objects: MemoryObjects, opened: Open) -> ModelServers:
     real = opened()
     return FakeModelServers(objects) if request.param == "fake" else real
 
@@ -304,9 +300,7 @@ async def test_a_dead_stub_is_seen_and_healed(tritons: Tritons) -> None:
     leader = tritons.pid(spec)
     (stub,) = psutil.Process(leader.pid).children()
     stub.kill()
-    await until(
-        tritons.servers, spec.key, lambda seen: seen.state is ServerState.READY and tritons.pid(spec) != leader
-    )
+    await until(tritons.servers, spec.key, lambda seen: seen.state is ServerState.READY and tritons.pid(spec) != leader)
     assert await infer(address, [1, 1, 1, 1]) == [2] * 4
 
 
@@ -390,9 +384,7 @@ async def test_bytes_changed_on_disk_are_fetched_anew(tritons: Tritons) -> None:
     (tritons.folder(spec) / "model/clf/1/model.onnx").write_bytes((MODELS / "triple.onnx").read_bytes())
     victim = tritons.pid(spec)
     os.kill(victim.pid, signal.SIGKILL)
-    await until(
-        tritons.servers, spec.key, lambda seen: seen.state is ServerState.READY and tritons.pid(spec) != victim
-    )
+    await until(tritons.servers, spec.key, lambda seen: seen.state is ServerState.READY and tritons.pid(spec) != victim)
     assert await infer(before.address, [1, 1, 1, 1]) == [2] * 4
 
 
@@ -423,7 +415,10 @@ async def test_the_same_bytes_from_another_place_are_another_server(tritons: Tri
     ("files", "says"),
     [
         (repository(config=CONFIG.replace("onnxruntime_onnx", "python").replace("platform", "backend")), "python"),
-        (repository(config=CONFIG.replace('"onnxruntime_onnx"', r'"onnx\162untime_onnx" backend: "py" "thon"')), "code"),
+        (
+            repository(config=CONFIG.replace('"onnxruntime_onnx"', r'"onnx\162untime_onnx" backend: "py" "thon"')),
+            "code",
+        ),
         (repository() | {"clf/1/model.py": b"class TritonPythonModel: ..."}, "clf/1/model.py is code"),
         (repository() | {"clf/libtriton_onnxruntime.so": b"\x7fELF"}, "is code"),
         (repository() | {"other/config.pbtxt": CONFIG.encode()}, "one folder"),
@@ -496,5 +491,3 @@ async def test_what_is_noted_of_a_server_is_complete(tritons: Tritons) -> None:
     }
     assert identity_of(note["pid"]) == tritons.pid(spec)
     assert tritons.folder(spec).stat().st_mode & 0o777 == 0o700
-
-

@@ -1,8 +1,8 @@
 """What the edge serves, as Envoy's route configuration and clusters. Pure; the same input gives the same bytes.
 
 Field meanings: Envoy 1.40, `envoy.config.route.v3.RouteConfiguration` and `envoy.config.cluster.v3.Cluster`.
-Request paths arrive normalized, host names without port: the listener sees to both, and takes the trusted headers
-off every request before anything is routed. Here they are taken off again and set, never added to.
+Request paths arrive normalized: the listener sees to that, and takes the trusted headers off every request before
+anything is routed. Here they are taken off again and set, never added to.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def route_resources(config: EdgeConfig, person: EdgePerson) -> list[Resource]:
             "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
             "name": ROUTE_CONFIGURATION,
             "virtual_hosts": hosts,
+            # Routed without the port and passed on with it: a browser's Origin has it, and so must links.
+            "ignore_port_in_host_matching": True,
         }
     ]
 

@@ -23,7 +23,7 @@ class LocalModelServers:
     """Implements `ModelServers` with Triton from its wheel.
 
     `observe` shows every claimed server and keeps it going: one that is not alive is started again behind it, with
-    back-off, and shown as STARTING with the reason; FAILED where a person must act, and after five failures in a
+    back-off, and shown as STARTING with the reason; FAILED where a person must act, and after three failures in a
     row, though it is still tried. One process at a time works on a server; others see it and prove it themselves.
     """
 

@@ -84,8 +84,11 @@ async def _ask(python: Path) -> dict[str, str]:
         async with asyncio.timeout(_ASK_SECONDS):
             out, err = await process.communicate()
     except TimeoutError:
-        process.kill()
         raise Stalled(f"{python} did not answer within {_ASK_SECONDS} s. {_AGAIN}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode != 0:
         raise Stalled(f"{python} does not work: {err.decode(errors='replace').strip()[-300:]} {_AGAIN}")
     answer: dict[str, str] = json.loads(out)

@@ -35,7 +35,8 @@ from reconciler.process_identity import ProcessIdentity, end_group, identity_of,
 _PREFIX = "serve-"
 _LOG_BYTES = 10 << 20
 _LOG_TAIL = 4000
-_GRACE_SECONDS = 6.0  # Triton itself waits 5 s for requests in flight
+# A polite end takes Triton 3 s whether requests are in flight or not; who ends a server has drained it.
+_NO_GRACE = 0.0
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps POSIX shared memory
 
 
@@ -138,10 +139,9 @@ async def launch(install: TritonInstall, folder: Path, model: str) -> tuple[Runn
 async def end_processes(folder: Path) -> None:
     """End the server's whole session, whatever else runs out of the folder, and their shared memory."""
     if last := running(folder):
-        # Stubs without their server heed no SIGTERM: nothing to wait for.
-        await end_group(last.identity, _GRACE_SECONDS if last.alive else 0)
+        await end_group(last.identity, _NO_GRACE)
     for stray in strays(folder):
-        await end_group(stray, 0)
+        await end_group(stray, _NO_GRACE)
     for region in _SHARED_MEMORY.glob(f"{_region(folder)}*"):
         region.unlink(missing_ok=True)
 
@@ -183,8 +183,9 @@ def log_tail(folder: Path) -> str:
         text = (folder / "triton.log").read_bytes()[-_LOG_TAIL:].decode(errors="replace")
     except FileNotFoundError:
         return ""
-    errors = [line.split("] ", 1)[-1] for line in text.splitlines() if line.startswith("E")]
-    return (errors or text.strip().splitlines() or [""])[-1][:500]
+    lines = [line for line in text.splitlines() if line.strip(" ;")]
+    errors = [line for line in lines if line.startswith(("error:", "E1", "E0"))]
+    return (errors or lines or [""])[-1][:500]
 
 
 def bound_log(folder: Path) -> None:

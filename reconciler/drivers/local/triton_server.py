@@ -20,7 +20,7 @@ from reconciler.ports.errors import Stalled, Waiting
 from reconciler.ports.objects import Objects
 
 # After so many starts that failed one after another a person should look; starting goes on at the longest wait.
-_FAILED_AFTER = 5
+_FAILED_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,7 @@ class TritonServer:
 
     def _proved(self, server: processes.Running) -> None:
         now = time.monotonic()
+        processes.bound_log(self._folder)
         if self._proven != server:
             self._since = now
         elif now - self._since > self._tools.pace.stable_after:
