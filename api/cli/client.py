@@ -68,15 +68,11 @@ class Client:
         """Replace what is at a path and return the answer."""
         return await self.request("PUT", path, body, query)
 
-    async def request(
-        self, method: str, path: str, body: Any = None, query: dict[str, str | int] | None = None
-    ) -> Any:
+    async def request(self, method: str, path: str, body: Any = None, query: dict[str, str | int] | None = None) -> Any:
         """Send one request and return the answer's JSON; raises ApiProblem for anything but success."""
         return (await self._send(method, path, body, query)).json()
 
-    async def _send(
-        self, method: str, path: str, body: Any, query: dict[str, str | int] | None
-    ) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: Any, query: dict[str, str | int] | None) -> httpx.Response:
         try:
             response = await self._http.request(method, path, json=body, params=query)
         except httpx.TransportError as error:

@@ -54,7 +54,9 @@ async def run_demo(base_url: str, base_domain: str, console: Console) -> int:
 async def _walk(demo: Demo, other: Client) -> None:
     """Train two versions at once, serve the first, replace it by the second under load, and go back."""
     began = time.monotonic()
-    first_run, second_run = await start_training(demo, "first", FIRST), await start_training(demo, "second", SECOND)
+    demo.step("train two versions at once")
+    first_run = await start_training(demo, "first", FIRST)
+    second_run = await start_training(demo, "second", SECOND)
     second_training = asyncio.create_task(follow(demo, "second", second_run))
     try:
         first = await _serve_first(demo, await follow(demo, "first", first_run))
@@ -103,9 +105,7 @@ async def _go_back(demo: Demo, first: Served, second: Served) -> None:
     await check_answers(demo, first.trained, first.version)
 
 
-async def _under_load(
-    demo: Demo, known: Sequence[tuple[Trained, str]], change: Callable[[], Awaitable[str]]
-) -> str:
+async def _under_load(demo: Demo, known: Sequence[tuple[Trained, str]], change: Callable[[], Awaitable[str]]) -> str:
     """Make a change while inferences come in at a steady pace; none of them may fail or answer wrongly."""
     predictions = {version: trained.predictions for trained, version in known}
     async with Trickle(demo, known[0][0].rows, predictions) as trickle:
@@ -131,5 +131,3 @@ async def _show_timeline(demo: Demo, first: Served, seconds: float) -> None:
     table = timeline_table(events, first.trained, first.answer)
     demo.console.print(f"\nfrom commit to traffic: {first.trained.model} as {first.version} (all in {seconds:.0f} s)")
     demo.console.print(table)
-
-

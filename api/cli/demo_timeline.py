@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from api.cli.demo_training import Trained
@@ -38,7 +37,7 @@ class Answer:
 
 def timeline_table(events: Events, trained: Trained, answer: Answer) -> Table:
     """Return the stations as a table with the time between each two."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # as narrow as terminals come: 80
     for heading in ("step", "id", "at (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("after", justify="right", no_wrap=True)

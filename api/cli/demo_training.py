@@ -36,8 +36,6 @@ async def start_training(demo: Demo, label: str, parameters: Mapping[str, float]
     answer = await demo.client.post("/api/v1/runs", body, wait=30)
     if not answer["commit"]:
         raise DemoFailure(f"run {answer['name']} was not committed within 30 s", ".ordain/logs/writer.log")
-    if label == "first":
-        demo.step(f"train {MODEL} twice, at once")
     said = ", ".join(f"{name} {value}" for name, value in parameters.items())
     demo.say(f"{label:7}{answer['name']}  commit {answer['commit'][:12]}  {said}")
     return str(answer["name"])

@@ -13,6 +13,7 @@ from api.composition.engines import objects, pipelines
 from api.composition.process import Process, background, now
 from api.http.app import create_app
 from api.http.context import ApiContext
+from api.http.platform_status import PlatformStatus
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.status import collect
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
@@ -30,7 +31,7 @@ async def serve_api(settings: Settings) -> None:
         reads=lambda tenant: LedgerReads(process.database, tenant),
         pipelines=pipelines(settings),
         objects=objects(settings),
-        platform_status=lambda: collect(settings.layout).to_document(),
+        platform_status=PlatformStatus(lambda: collect(settings.layout).to_document()),
         now=now,
         new_id=uuid4,
     )

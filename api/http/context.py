@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from fastapi import Request
 
+from api.http.platform_status import PlatformStatus
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.reads import TenantReads
@@ -63,8 +64,7 @@ class ApiContext:
     pipelines: Pipelines
     """For the logs of tasks."""
     objects: Objects
-    platform_status: Callable[[], dict[str, Any]]
-    """Every part of the platform with its health, as `ordain status --json` prints it."""
+    platform_status: PlatformStatus
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
     answered: Broadcast = field(default_factory=Broadcast)

@@ -34,6 +34,6 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
 
 
 @router.get("/api/v1/status")
-async def status(context: ContextDep, caller: CallerDep) -> dict[str, Any]:  # noqa: ARG001 - members only
-    """Return every part of the platform with its health."""
-    return context.platform_status()
+async def status(context: ContextDep, caller: CallerDep) -> dict[str, Any]:
+    """Return every part of the platform with its health, and the tenant's own model servers."""
+    return await context.platform_status.of_tenant(caller.tenant)

@@ -48,9 +48,7 @@ def refusal(problems: Sequence[Problem], *, conflict: bool = False) -> Refusal:
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-intent", detail, problems)
 
 
-def answer(
-    request: Request, status: HTTPStatus, code: str, detail: str, problems: Sequence[Problem] = ()
-) -> Response:
+def answer(request: Request, status: HTTPStatus, code: str, detail: str, problems: Sequence[Problem] = ()) -> Response:
     """Return a problem+json response; to a browser that navigates, a page that says the same."""
     if wants_page(request):
         return error_page(status, detail, problems)
@@ -93,4 +91,6 @@ def install(app: FastAPI) -> None:
             Problem("invalid-value", "", 0, 0, each["msg"], field=".".join(str(part) for part in each["loc"][1:]))
             for each in error.errors()
         ]
-        return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "the request cannot be read", problems)
+        return answer(
+            request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "the request cannot be read", problems
+        )

@@ -23,17 +23,9 @@ MEDIA_TYPES = {
 STATIC = {name: (HERE / "static" / name).read_bytes() for name in MEDIA_TYPES}
 VERSIONS = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in STATIC.items()}
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -68,7 +60,7 @@ def tone(word: str) -> str:
 def duration(seconds: float | None) -> str:
     """Write seconds as people do: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:
-        return "–"
+        return "\N{EN DASH}"
     if seconds < 10:  # noqa: PLR2004 - below ten, tenths tell
         return f"{max(seconds, 0):.1f} s"
     minutes, rest = divmod(round(seconds), 60)

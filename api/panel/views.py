@@ -153,7 +153,7 @@ async def project_view(context: ApiContext, caller: Caller) -> ProjectView:
         runs=tuple(run_line(run, tasks.get((run.uid, run.attempt), ()), now) for run in runs),
         models=_models(caller.tree, caller.tenant, caller.project),
         events=events[:EVENTS_SHOWN],
-        health=health(context.platform_status(), caller.tenant),
+        health=health(await context.platform_status.of_tenant(caller.tenant), caller.tenant),
     )
 
 
@@ -253,18 +253,20 @@ def _shares(rollout: Document[RolloutSpec] | None, served: Served | None) -> tup
 
 
 def health(status: Mapping[str, Any], tenant: str) -> Health:
-    """Read the collector's document leniently; of the model servers, those of the tenant alone."""
-    served = [each for each in status.get("served") or () if str(each.get("name", "")).startswith(f"{tenant}--")]
+    """Read the collector's document leniently: a page stands, whatever becomes of its shape."""
     parts = tuple(_part(each) for each in status.get("parts") or ())
+    servers = tuple(_part(each, f"serve-{tenant}--") for each in status.get("served") or ())
     healthy = status.get("healthy")
-    return Health(healthy if isinstance(healthy, bool) else None, parts, tuple(map(_part, served)))
+    return Health(healthy if isinstance(healthy, bool) else None, parts, servers)
 
 
-def _part(each: Mapping[str, Any]) -> PartLine:
+def _part(each: Mapping[str, Any], prefix: str = "") -> PartLine:
+    state = str(each.get("health", "unknown"))
     return PartLine(
-        name=str(each.get("name", "?")),
-        health=str(each.get("health", "unknown")),
-        reason=str(each.get("reason") or ""),
+        name=str(each.get("name", "?")).removeprefix(prefix),
+        health=state,
+        # What a part says while all is well are its addresses, which are nothing to tenants.
+        reason="" if state == "ready" else str(each.get("reason") or ""),
         memory=int(each.get("memory") or 0),
         restarts=int(each.get("restarts") or 0),
     )

@@ -114,7 +114,6 @@ def _connection_manager(settings: Settings) -> dict[str, Any]:
             "headers_with_underscores_action": "REJECT_REQUEST",
             "idle_timeout": "3600s",
         },
-        "strip_any_host_port": True,
         "strip_trailing_host_dot": True,
         "use_remote_address": True,
         "request_headers_timeout": "10s",
