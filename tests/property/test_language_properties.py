@@ -84,7 +84,10 @@ def test_an_accepted_scalar_means_the_same_to_yaml_1_1(text: str) -> None:
 
 def _is_one_scalar(text: str) -> bool:
     """Whether `text` is a scalar where it stands; `0:` and `- x` are structure."""
-    events = list(yaml.parse(f"- {text}"))
+    try:
+        events = list(yaml.parse(f"- {text}"))
+    except yaml.YAMLError:
+        return False
     scalars = [event.value for event in events if isinstance(event, yaml.ScalarEvent)]
     return scalars == [text] and not any(isinstance(event, yaml.MappingStartEvent) for event in events)
 
