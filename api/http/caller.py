@@ -65,12 +65,13 @@ async def tenant_of(request: Request) -> tuple[Tree, str | None]:
 
 
 def _tenant_of_host(tree: Tree, host: str) -> str | None:
-    if host == tree.platform.base_domain:
+    domain = tree.platform.base_domain
+    if host == domain:
         return None
-    tenant = tree.hostnames().get(host)
-    if tenant is None:
+    claimants = tree.claimants(host.removesuffix(f".{domain}")) if host.endswith(f".{domain}") else {}
+    if not claimants:
         raise not_found(f"host {host}")
-    return tenant
+    return next(iter(claimants.values())).identity.name
 
 
 def principal_of(request: Request) -> Principal:
