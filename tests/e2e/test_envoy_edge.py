@@ -33,7 +33,12 @@ def routes_that_tell() -> dict[str, Any]:
     route = {"match": {"prefix": "/"}, "direct_response": told, "response_headers_to_add": seen}
     host = {"name": "acme", "domains": ["acme.ml.localhost"], "routes": [route]}
     kind = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-    resource = {"@type": kind, "name": ROUTE_CONFIGURATION, "virtual_hosts": [host]}
+    resource = {
+        "@type": kind,
+        "name": ROUTE_CONFIGURATION,
+        "virtual_hosts": [host],
+        "ignore_port_in_host_matching": True,
+    }
     return {"version_info": "1", "resources": [resource]}
 
 
