@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -305,6 +305,44 @@ async def test_requests_in_flight_are_counted_and_outlive_their_route(site: Site
     assert (await site.infer()).json()["name"] == "green"
     site.blue.held.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {httpx.codes.OK}
+
+
+async def test_large_requests_pass_whole(site: Site) -> None:
+    await site.edge.publish(config(*site.backends(100, 0)))
+    body = b"x" * (5 << 20)
+    answer = await site.ask(ACME, f"{SERVE}/v2/models/clf/infer", "POST", content=body)
+    assert answer.json()["body"] == body.decode()
+
+
+async def test_a_publication_cut_off_between_its_steps_is_completed_by_the_next(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, green = config(*site.backends(100, 0)), config(site.backends(0, 100)[1])
+    await site.edge.publish(both)
+    for kept in (1, 2):
+        cut = edge_of(settings)
+        monkeypatch.setattr(cut, "_until", cut_off_after(kept, cut._until))
+        with pytest.raises(ConnectionResetError):
+            await cut.publish(green)
+        await cut.close()
+        assert (await site.infer()).status_code == httpx.codes.OK
+        await site.edge.publish(green)
+        assert await site.edge.active_requests() == {green.routes[0].backends[0].server: 0}
+        assert (await site.infer()).json()["name"] == "green"
+        await site.edge.publish(both)
+
+
+def cut_off_after(kept: int, step: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return the step as a process would do it that dies after so many."""
+    done: list[int] = []
+
+    async def cut(*arguments: object) -> None:
+        if len(done) == kept:
+            raise ConnectionResetError
+        await step(*arguments)
+        done.append(1)
+
+    return cut
 
 
 async def test_an_edge_that_is_away_is_waited_for_and_catches_up(site: Site, settings: Settings) -> None:

@@ -16,7 +16,6 @@ import httpx
 import psutil
 import pytest
 
-from intents.models import FileEntry, files_digest
 from reconciler.drivers.fake_serving import FakeModelServers
 from reconciler.drivers.local import triton_process
 from reconciler.drivers.local.triton import LocalModelServers
@@ -27,26 +26,11 @@ from reconciler.ports.objects import ObjectInfo
 from reconciler.ports.serving import ModelServers
 from reconciler.process_identity import ProcessIdentity, identity_of, is_alive
 from reconciler.stores.fake_objects import MemoryObjects
+from tests.fixtures.served_models import CONFIG, MODELS, TEXT_CONFIG, TRITON_PYTHON, repository, stored
 
-ROOT = Path(__file__).resolve().parents[2]
-TRITON_PYTHON = ROOT / ".venv-triton" / "bin" / "python"
-MODELS = ROOT / "tests" / "fixtures" / "models"
 PATIENCE_SECONDS = 60.0
 # Proofs often enough for a test to see what they find.
 PACE = Pace(prove_again=0.2, first_wait=0.1, longest_wait=0.5)
-CONFIG = """
-platform: "onnxruntime_onnx"
-max_batch_size: 16
-input [ { name: "x" data_type: TYPE_FP32 dims: [ 4 ] } ]
-output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
-instance_group [ { count: 1 kind: KIND_CPU } ]
-"""
-TEXT_CONFIG = """
-backend: "onnxruntime"
-input { name: "s" data_type: TYPE_STRING dims: [ -1 ] }
-output { name: "t" data_type: TYPE_STRING dims: [ -1 ] }
-"""
-
 pytestmark = pytest.mark.anyio
 triton = [
     pytest.mark.triton,
@@ -57,21 +41,6 @@ triton = [
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def repository(onnx: str = "double", config: str = CONFIG) -> dict[str, bytes]:
-    return {"clf/config.pbtxt": config.encode(), "clf/1/model.onnx": (MODELS / f"{onnx}.onnx").read_bytes()}
-
-
-async def stored(
-    objects: MemoryObjects, files: Mapping[str, bytes], name: str = "score-v1", place: str = "clf"
-) -> ServerSpec:
-    """Store a model repository and return the spec of a server for it."""
-    uri = f"s3://models/acme/fraud/{place}/"
-    for path, body in files.items():
-        await objects.put("models", f"acme/fraud/{place}/{path}", body)
-    listed = (FileEntry(path, len(body), hashlib.sha256(body).hexdigest()) for path, body in files.items())
-    return ServerSpec("acme--fraud", name, "clf", uri, files_digest(listed))
 
 
 async def until(servers: ModelServers, key: str, wanted: Callable[[ServerObservation], bool]) -> ServerObservation:

@@ -7,6 +7,7 @@ of readiness, which each process makes for itself.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from reconciler.ports.objects import Objects
 
 # How long one observation waits for proofs under way, in seconds; they go on behind it. A proof takes 10-30 ms.
 _OBSERVE_WITHIN = 0.25
+# A claim takes milliseconds from its first file to its name: what is older, in seconds, was cut off.
+_LITTER_AGE = 60.0
 
 
 class LocalModelServers:
@@ -31,6 +34,7 @@ class LocalModelServers:
         self._proc_dir = proc_dir.resolve()
         self._tools = ServerTools(objects, triton_python, pace or Pace())
         self._servers: dict[str, TritonServer] = {}
+        processes.sweep(self._proc_dir, time.time() - _LITTER_AGE)
 
     async def observe(self) -> Sequence[ServerObservation]:
         """Return every server there is, whoever started it, and move on what is not ready."""

@@ -33,6 +33,8 @@ from reconciler.ports.errors import Waiting
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
 
 _PREFIX = "serve-"
+_CLAIMING = ".claiming-"
+_ENDED = ".ended-"
 _LOG_BYTES = 10 << 20
 _LOG_TAIL = 4000
 # A polite end takes Triton 3 s whether requests are in flight or not; who ends a server has drained it.
@@ -64,13 +66,21 @@ def claim(proc_dir: Path, spec: ServerSpec) -> Path:
     if folder.is_dir():
         return folder
     proc_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".claim-", dir=proc_dir))
+    fresh = Path(tempfile.mkdtemp(prefix=_CLAIMING, dir=proc_dir))
     write_json(fresh / "claim.json", asdict(spec))
     try:
         fresh.rename(folder)
     except OSError:  # it is there by now, and not empty
         shutil.rmtree(fresh)
     return folder
+
+
+def sweep(proc_dir: Path, before: float) -> None:
+    """Drop the folders of claims and ends that were cut off before the given time of the system's clock."""
+    for pattern in (f"{_CLAIMING}*", f"{_ENDED}*"):
+        for folder in proc_dir.glob(pattern):
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def claims(proc_dir: Path) -> dict[Path, ServerSpec]:
@@ -149,7 +159,7 @@ async def end_processes(folder: Path) -> None:
 async def end(folder: Path) -> None:
     """End all processes and drop the folder. Needs the lock."""
     await end_processes(folder)
-    gone = folder.with_name(f".ended-{folder.name}-{os.getpid()}")
+    gone = folder.with_name(f"{_ENDED}{folder.name}-{os.getpid()}")
     folder.rename(gone)
     await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
 
