@@ -67,8 +67,13 @@ async def follow(demo: Demo, label: str, name: str) -> Trained:
 
 def _task_line(task: Mapping[str, Any]) -> str:
     took = datetime.fromisoformat(task["finished_at"]) - datetime.fromisoformat(task["started_at"])
-    metrics = "  ".join(f"{name} {value:.4g}" for name, value in task["metrics"].items())
+    metrics = "  ".join(f"{name} {_rounded(value)}" for name, value in task["metrics"].items())
     return f"{task['name']:10}{task['state']:11}{took.total_seconds():5.1f} s  {metrics}".rstrip()
+
+
+def _rounded(metric: float | str) -> str:
+    """Write a metric; one that is no finite number comes as a word."""
+    return metric if isinstance(metric, str) else f"{metric:.4g}"
 
 
 async def _failed(client: Client, run: Mapping[str, Any]) -> DemoFailure:

@@ -92,7 +92,10 @@ def short(identifier: str) -> str:
     return identifier.removeprefix("sha256:")[:10]
 
 
-def number(value: float) -> str:
+def number(value: float | str) -> str:
+    """Write a metric with four digits; one that is no number, such as infinity, stands as it is."""
+    if isinstance(value, str):
+        return value
     return f"{value:.4g}" if not float(value).is_integer() else f"{value:.0f}"
 
 
