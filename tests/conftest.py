@@ -7,6 +7,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["tests.support.fixtures"]
+
 # Set where everything the tests need was installed on purpose (.ci/run).
 REQUIRE_ALL = os.environ.get("ORDAIN_REQUIRE_ALL") == "1"
 

@@ -18,6 +18,7 @@ from reconciler.planning.events import Event
 from reconciler.ports.errors import Waiting
 
 STREAM = "ORDAIN"
+CONNECT_SECONDS = 5.0
 PUBLISH_SECONDS = 5.0
 FETCH_SECONDS = 5.0
 DEDUPLICATION_SECONDS = 600.0
@@ -96,9 +97,10 @@ class JetStreamBus:
 
 
 async def _connect(url: str) -> Client:
-    return await nats.connect(
-        url, max_reconnect_attempts=-1, reconnect_time_wait=0.2, connect_timeout=2, error_cb=_ignore
-    )
+    async with asyncio.timeout(CONNECT_SECONDS):  # the client itself would try for ever, the first time too
+        return await nats.connect(
+            url, max_reconnect_attempts=-1, reconnect_time_wait=0.2, connect_timeout=2, error_cb=_ignore
+        )
 
 
 async def _ignore(_: Exception) -> None:

@@ -1,0 +1,36 @@
+"""Fixtures that several folders of tests use."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.stores.git import GitRepository
+from tests.support.ledgers import Ledger, PostgresServer
+from tests.support.repositories import seeded_repository
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres for all tests of a run, in a folder short enough for its sockets."""
+    root = Path(tempfile.mkdtemp(prefix="ordain-"))
+    made = PostgresServer.at(root)
+    yield made
+    made.server.kill()
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def ledger(postgres_server: PostgresServer) -> Ledger:
+    """Return a fresh database with the newest schema."""
+    return postgres_server.fresh()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    """Return a fresh state repository with the small tree."""
+    return seeded_repository(tmp_path / "state.git")

@@ -1,0 +1,54 @@
+"""A state repository in a temporary folder, with a small tree in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from intents.identity import identify
+from intents.writing import dump
+from reconciler.ports.repository import MAIN, NewCommit, Signature
+from reconciler.stores.git import GitRepository
+from tests.fixtures.trees import DEPLOYMENT, GLOBEX, ROLLOUT, RUN, TRAIN, Specs, small_specs
+
+PLATFORM = Signature("ordain", "ordain@localhost")
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PACKAGE = b"pipelineInfo:\n  name: train\n"
+PACKAGE_PATH = "templates/train/1.0.0/pipeline.yaml"
+DEVELOPER = "dev@acme.example"
+STRANGER = "gus@globex.example"
+
+
+def start_specs() -> Specs:
+    """Return the small tree before anybody asked for anything: no run, no deployment; globex has a member."""
+    specs = {path: spec for path, spec in small_specs().items() if path not in {RUN, DEPLOYMENT, ROLLOUT}}
+    specs[GLOBEX] = {**specs[GLOBEX], "members": [{"user": STRANGER, "roles": ["developer"]}]}
+    specs[TRAIN] = {**specs[TRAIN], "package": {"sha256": hashlib.sha256(PACKAGE).hexdigest()}}
+    return specs
+
+
+def intent(path: str, spec: Mapping[str, Any]) -> bytes:
+    """Return an intent as it is committed."""
+    identity = identify(path)
+    assert identity is not None, path
+    return dump(identity.kind, spec)
+
+
+def commit(repository: GitRepository, files: Mapping[str, bytes | None], message: str = "Change") -> str:
+    """Put a commit on main, past the writer."""
+    head = repository.head()
+    new = NewCommit(PLATFORM, PLATFORM, NOON, f"{message}\n", files)
+    (made,) = repository.append("test", head, [new])
+    repository.move(MAIN, head, made)
+    return made
+
+
+def seeded_repository(path: Path) -> GitRepository:
+    """Create a repository whose main is the small tree."""
+    repository = GitRepository.create(path)
+    files: dict[str, bytes | None] = {name: intent(name, spec) for name, spec in start_specs().items()}
+    commit(repository, {**files, PACKAGE_PATH: PACKAGE}, "Seed")
+    return repository
