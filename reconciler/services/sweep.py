@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MARKER = "ORDAIN_PART_MARKER"
 _CHILD_GRACE_SECONDS = 5.0
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps POSIX shared memory
 
 
 class ChildKind(StrEnum):
@@ -75,7 +76,16 @@ async def end_children(layout: Layout) -> list[str]:
     """End every run and model server; return their ids. Their folders stay: they say what came of each."""
     living = children(layout)
     await asyncio.gather(*(end_group(child.process, _CHILD_GRACE_SECONDS) for child in living))
+    _drop_shared_memory(layout)
     return [child.id for child in living]
+
+
+def _drop_shared_memory(layout: Layout) -> None:
+    """Remove what model servers had in shared memory, 1 MiB and more each: ended by a signal, they leave it."""
+    for file in layout.processes.glob("*/triton.json"):
+        prefix = (read_document(file) or {}).get("shared_memory")
+        for region in _SHARED_MEMORY.glob(f"{prefix}*") if prefix else ():
+            region.unlink(missing_ok=True)
 
 
 def _living(record: PartRecord) -> ProcessIdentity | None:

@@ -25,6 +25,8 @@ from reconciler.ports.errors import Waiting
 from reconciler.ports.objects import ObjectInfo
 from reconciler.ports.serving import ModelServers
 from reconciler.process_identity import ProcessIdentity, identity_of, is_alive
+from reconciler.services.layout import Layout
+from reconciler.services.sweep import end_children
 from reconciler.stores.fake_objects import MemoryObjects
 from tests.fixtures.served_models import CONFIG, MODELS, TEXT_CONFIG, TRITON_PYTHON, repository, stored
 
@@ -295,6 +297,25 @@ async def test_stopping_leaves_no_process_no_folder_no_shared_memory(tritons: Tr
     assert list(Path("/dev/shm").glob(f"serve-{spec.key}*")) == []
 
 
+@pytest.mark.triton
+@pytest.mark.skipif(not TRITON_PYTHON.exists(), reason="no Triton environment: run `make setup`")
+async def test_taking_the_platform_down_leaves_no_process_and_no_shared_memory(
+    objects: MemoryObjects, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path)
+    layout.create()
+    servers = LocalModelServers(layout.processes, TRITON_PYTHON, objects, PACE)
+    spec = await stored(objects, repository())
+    await servers.start(spec)
+    await ready(servers, spec)
+    await servers.close()
+    assert await end_children(layout) == [f"serve-{spec.key}"]
+    assert processes_of(tmp_path) == []
+    assert (
+        list(Path("/dev/shm").glob(f"serve-{spec.key}-{(layout.processes / f'serve-{spec.key}').stat().st_ino}*")) == []
+    )
+
+
 async def test_stopping_a_starting_server_ends_it(tritons: Tritons) -> None:
     spec = await tritons.serve()
     await until(tritons.servers, spec.key, lambda seen: seen.address != "")
@@ -436,6 +457,7 @@ class Unreachable(MemoryObjects):
 
 
 @pytest.mark.triton
+@pytest.mark.skipif(not TRITON_PYTHON.exists(), reason="no Triton environment: run `make setup`")
 async def test_storage_that_is_away_is_waited_for(tmp_path: Path) -> None:
     objects = Unreachable()
     servers = LocalModelServers(tmp_path / "proc", TRITON_PYTHON, objects, PACE)
@@ -457,6 +479,8 @@ async def test_what_is_noted_of_a_server_is_complete(tritons: Tritons) -> None:
         "pid": tritons.pid(spec).pid,
         "start_time": tritons.pid(spec).start_time,
         "port": int(address.rpartition(":")[2]),
+        "shared_memory": f"serve-{spec.key}-{tritons.folder(spec).stat().st_ino}-",
     }
+    assert list(Path("/dev/shm").glob(f"{note['shared_memory']}*"))
     assert identity_of(note["pid"]) == tritons.pid(spec)
     assert tritons.folder(spec).stat().st_mode & 0o777 == 0o700

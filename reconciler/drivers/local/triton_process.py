@@ -5,7 +5,7 @@ serve-<key>/
   lock           held while one process of ours fetches, starts or ends; the kernel frees it with its holder
   model/         the verified model repository
   backends/      Triton's backend folder, links into its wheel
-  triton.json    pid, start time and port of the server that was started last
+  triton.json    pid, start time, port and prefix in shared memory of the server that was started last
   triton.log     what it says; triton.log.1 is of the one before
 """
 
@@ -142,7 +142,8 @@ async def launch(install: TritonInstall, folder: Path, model: str) -> tuple[Runn
             start_new_session=True,
         )
     identity = identity_of(child.pid) or ProcessIdentity(child.pid, 0)
-    write_json(folder / "triton.json", {"pid": identity.pid, "start_time": identity.start_time, "port": port})
+    note = {"pid": identity.pid, "start_time": identity.start_time, "port": port, "shared_memory": _region(folder)}
+    write_json(folder / "triton.json", note)
     return Running(identity, port), child
 
 
