@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,13 +16,16 @@ from api.http.context import ApiContext
 from api.http.pages import cursor_of, page_of
 from api.http.problems import Refusal, not_found
 from api.http.writes import ContextDep, WaitDep, submit
+from intents.documents import Document
 from intents.identity import Identity, path_of, run_uid
 from intents.kinds import Kind
-from intents.kinds.run import Desired
+from intents.kinds.run import Desired, RunSpec
 from intents.writing import dump
 from reconciler.planning.naming import sortable_suffix
+from reconciler.planning.run_admission import admitted_run
 from reconciler.planning.writing import ABSENT, RequestId, Write, WriteAction, WriteRequest
 from reconciler.ports.reads import RunView
+from reconciler.ports.repository import CommitInfo
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -157,10 +161,44 @@ async def cancel_run(
 
 
 async def _run(context: ApiContext, caller: Caller, name: str) -> RunView:
+    """Return a run as the ledger has it, or as it stands on main before the reconciler has seen it there."""
     run = await context.reads(caller.tenant).run(caller.project, name)
-    if run is None:
+    document = caller.tree.run(caller.tenant, caller.project, name)
+    if run is not None:
+        return run
+    if document is None:
         raise not_found(f"run {name}")
-    return run
+    return await asyncio.to_thread(_committed_run, context, caller, document)
+
+
+def _committed_run(context: ApiContext, caller: Caller, document: Document[RunSpec]) -> RunView:
+    row = admitted_run(caller.tree.platform.repository.uid, document, "")
+    commit = _commit_that_added(context, document.path)
+    return RunView(
+        uid=row.uid,
+        attempt=row.attempt,
+        project=row.project,
+        name=row.name,
+        template=row.template,
+        parameters=dict(row.parameters),
+        state=row.state,
+        reason="committed; the reconciler has not seen it yet",
+        commit=commit.id,
+        run_id=row.run_id,
+        model="",
+        created_at=commit.at,
+        submitted_at=None,
+        finished_at=None,
+        outputs=(),
+    )
+
+
+def _commit_that_added(context: ApiContext, path: str) -> CommitInfo:
+    """Walk back from the head; what the reconciler has not seen yet was added a few commits ago."""
+    commit = context.repository.info(context.head.commit or "")
+    while commit.parent is not None and context.repository.read(commit.parent, path) is not None:
+        commit = context.repository.info(commit.parent)
+    return commit
 
 
 def run_view(run: RunView) -> dict[str, Any]:
