@@ -58,9 +58,7 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity_of(identity.pid) == identity
 
 
-async def end_group(
-    identity: ProcessIdentity, grace_seconds: float, first: signal.Signals = signal.SIGTERM
-) -> None:
+async def end_group(identity: ProcessIdentity, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
     """End the process, its group and its session: `first`, at most `grace_seconds`, then SIGKILL.
 
     The process must be a session or group leader of its own. Returns when nothing of it is left (or is stuck
@@ -93,9 +91,7 @@ def _members(identity: ProcessIdentity) -> list[_Stat]:
     leader = _stat(identity.pid)
     if leader is not None and leader.start_time != identity.start_time:
         return []
-    return [
-        stat for stat in _all_stats() if stat.alive and identity.pid in (stat.pid, stat.group, stat.session)
-    ]
+    return [stat for stat in _all_stats() if stat.alive and identity.pid in (stat.pid, stat.group, stat.session)]
 
 
 async def _signal_until_gone(identity: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:

@@ -13,6 +13,7 @@ from api.cli.demo_training import Trained
 
 Events = Sequence[Mapping[str, Any]]
 SHORT = 12
+ALL = 100
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,18 @@ def _of_deployment(events: Events, answer: Answer) -> Iterator[Station]:
     yield from _station("deployment", asked, "deployment.committed", "commit")
     since = min((int(each["sequence"]) for each in asked), default=0)
     later = [each for each in events if int(each["sequence"]) >= since]
-    ready = _first([each for each in later if _takes_all(each, answer.version)], "deployment.ready")
-    if ready is None:
-        return
-    rollout = ready["data"]["rollout"]
-    shown = [each for each in later if each["data"].get("rollout") == rollout]
-    yield from _station("rendered", shown, "deployment.rendered", "rendered")
-    yield from _station("ready", [ready], "deployment.ready", "rollout")
+    # The first rendering that has the version at all; it is ready once it takes all the traffic.
+    rollouts = {each["data"]["rollout"] for each in later if _weight(each, answer.version) is not None}
+    rendered = [each for each in later if each["data"].get("rollout") in rollouts]
+    yield from _station("rendered", rendered, "deployment.rendered", "rendered")
+    taking = [each for each in later if _weight(each, answer.version) == ALL]
+    yield from _station("ready", taking, "deployment.ready", "rollout")
 
 
-def _takes_all(event: Mapping[str, Any], version: str) -> bool:
-    return any(each["name"] == version and each["weight"] == 100 for each in event["data"].get("versions") or ())  # noqa: PLR2004 - percent
+def _weight(event: Mapping[str, Any], version: str) -> int | None:
+    """Return the share of the traffic that a deployment's event says a version has."""
+    versions = event["data"].get("versions") or ()
+    return next((int(each["weight"]) for each in versions if each["name"] == version), None)
 
 
 def _station(name: str, events: Events, kind: str, identifier: str) -> Iterator[Station]:

@@ -58,9 +58,7 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 
 async def postgres_answers(settings: Settings) -> None:
     async with await psycopg.AsyncConnection.connect(settings.postgres_dsn(PostgresRole.API)) as connection:
-        row = await (
-            await connection.execute("SELECT current_user, current_setting('is_superuser')")
-        ).fetchone()
+        row = await (await connection.execute("SELECT current_user, current_setting('is_superuser')")).fetchone()
     assert row == ("ordain_api", "off")
 
 

@@ -132,7 +132,7 @@ async def test_the_live_fragment_is_the_same_part_of_the_page(lined: tuple[World
     async with world.browser(ACME) as browser:
         for path in ("/", f"/runs/{RUN}"):
             whole, part = (await browser.get(path)).text, (await browser.get(f"{path}?fragment=live")).text
-            assert part.strip().startswith('<div class="columns" id="sections"')
+            assert part.strip().startswith('<div class="columns')
             assert part.strip() in whole
     shown = await page(world, ACME, "/")
     assert shown.one("div", id="live").attributes["data-events"] == "/api/v1/events"
