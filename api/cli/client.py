@@ -26,10 +26,12 @@ class Client:
     The address is the edge's own, the tenant goes in the Host header: Python does not resolve *.localhost.
     """
 
-    def __init__(self, base_url: str, host: str) -> None:
-        """Prepare; enter to connect."""
+    def __init__(self, base_url: str, host: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Prepare; enter to connect. Proxies of the environment are passed by: the edge is on this machine."""
         self.host = host
-        self._http = httpx.AsyncClient(base_url=base_url, headers={"Host": host}, timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(
+            base_url=base_url, headers={"Host": host}, timeout=TIMEOUT, transport=transport, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()

@@ -46,13 +46,12 @@ async def follow(demo: Demo, label: str, name: str) -> Trained:
     shown: set[str] = set()
 
     async def finished() -> dict[str, Any] | None:
-        # Committed is not yet known to the ledger: the reconciler walks the commits a moment later.
-        run: dict[str, Any] | None = await demo.client.find(f"/api/v1/runs/{name}")
-        for task in run["tasks"] if run else ():
+        run: dict[str, Any] = await demo.client.get(f"/api/v1/runs/{name}")
+        for task in run["tasks"]:
             if task["finished_at"] and task["name"] not in shown:
                 shown.add(task["name"])
                 demo.say(f"{label:7}{_task_line(task)}")
-        return run if run and run["finished_at"] else None
+        return run if run["finished_at"] else None
 
     def late() -> DemoFailure:
         what = f"run {name} did not finish within {RUN_SECONDS:.0f} s; finished tasks: {sorted(shown)}"
@@ -66,7 +65,9 @@ async def follow(demo: Demo, label: str, name: str) -> Trained:
 
 
 def _task_line(task: Mapping[str, Any]) -> str:
-    took = datetime.fromisoformat(task["finished_at"]) - datetime.fromisoformat(task["started_at"])
+    took = datetime.fromisoformat(task["finished_at"]) - datetime.fromisoformat(
+        task["started_at"] or task["finished_at"]
+    )
     metrics = "  ".join(f"{name} {_rounded(value)}" for name, value in task["metrics"].items())
     return f"{task['name']:10}{task['state']:11}{took.total_seconds():5.1f} s  {metrics}".rstrip()
 

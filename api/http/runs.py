@@ -97,21 +97,21 @@ async def list_runs(
 @router.get("/{name}")
 async def get_run(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
     """Return one run with its tasks."""
-    reads, run = context.reads(caller.tenant), await _run(context, caller, name)
+    reads, run = context.reads(caller.tenant), await find_run(context, caller, name)
     return {**run_view(run), "tasks": [vars(task) for task in await reads.tasks(run)]}
 
 
 @router.get("/{name}/tasks")
 async def get_tasks(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
     """Return the tasks of a run in the order in which they began."""
-    run = await _run(context, caller, name)
+    run = await find_run(context, caller, name)
     return {"items": [vars(task) for task in await context.reads(caller.tenant).tasks(run)]}
 
 
 @router.get("/{name}/logs", response_class=Response)
 async def get_logs(context: ContextDep, caller: CallerDep, name: str, task: str) -> Response:
     """Return the log of one task so far, at most its last 1 MiB, as plain text."""
-    run = await _run(context, caller, name)
+    run = await find_run(context, caller, name)
     tasks = {each.name for each in await context.reads(caller.tenant).tasks(run)}
     log = await context.pipelines.logs(run.run_id, task) if task in tasks else None
     if log is None:
@@ -123,14 +123,14 @@ async def get_logs(context: ContextDep, caller: CallerDep, name: str, task: str)
 @router.get("/{name}/artifacts")
 async def list_artifacts(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
     """Return the output artifacts of a run's tasks."""
-    run = await _run(context, caller, name)
+    run = await find_run(context, caller, name)
     return {"items": [vars(output) for output in run.outputs]}
 
 
 @router.get("/{name}/artifacts/{task}/{output}", response_class=Response)
 async def get_artifact(context: ContextDep, caller: CallerDep, name: str, task: str, output: str) -> Response:
     """Return the bytes of an output that is one object."""
-    run = await _run(context, caller, name)
+    run = await find_run(context, caller, name)
     uri = next((each.uri for each in run.outputs if (each.task, each.output) == (task, output)), "")
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     body = await context.objects.get(bucket, key) if uri and not uri.endswith("/") else None
@@ -160,7 +160,7 @@ async def cancel_run(
     return await submit(context, caller, request, wait, response)
 
 
-async def _run(context: ApiContext, caller: Caller, name: str) -> RunView:
+async def find_run(context: ApiContext, caller: Caller, name: str) -> RunView:
     """Return a run as the ledger has it, or as it stands on main before the reconciler has seen it there."""
     run = await context.reads(caller.tenant).run(caller.project, name)
     document = caller.tree.run(caller.tenant, caller.project, name)

@@ -43,8 +43,6 @@ async def run(
 ) -> HTMLResponse:
     """Show a run: its parameters, tasks, logs and outputs."""
     view = await run_page(context, caller, name)
-    if view is None:
-        raise not_found(f"run {name}")
     template = "run_live.html.j2" if fragment else "run.html.j2"
     return _page(request, caller, template, view=view, path=f"/runs/{name}")
 

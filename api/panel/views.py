@@ -9,6 +9,7 @@ from typing import Any
 
 from api.http.caller import Caller
 from api.http.context import ApiContext
+from api.http.runs import find_run
 from api.panel.rendering import tail
 from api.panel.trails import Stop, trail
 from intents.documents import Document
@@ -157,12 +158,10 @@ async def project_view(context: ApiContext, caller: Caller) -> ProjectView:
     )
 
 
-async def run_page(context: ApiContext, caller: Caller, name: str) -> RunPage | None:
-    """Gather the page of a run; None where the project has none of that name."""
+async def run_page(context: ApiContext, caller: Caller, name: str) -> RunPage:
+    """Gather the page of a run; raises the refusal where the project has none of that name."""
     reads = context.reads(caller.tenant)
-    run = await reads.run(caller.project, name)
-    if run is None:
-        return None
+    run = await find_run(context, caller, name)
     tasks = await reads.tasks(run)
     logs = {task.name: await _log(context, run, task.name) for task in tasks}
     events = _of_project(await reads.newest_events(EVENTS_READ), caller.project)

@@ -240,6 +240,14 @@ async def test_a_run_page_shows_parameters_tasks_logs_and_outputs(lined: tuple[W
     assert not [link for link in shown.links if link.endswith("/artifacts/train/model")]
 
 
+async def test_a_run_has_a_page_as_soon_as_it_is_committed(world: World) -> None:
+    path = "tenants/acme/projects/fraud/runs/2026-11-23/fresh.yaml"
+    commit = world.commit("Run", {path: {"template": "train-classifier@1.0.0"}})
+    shown = await page(world, ACME, "/runs/fresh")
+    assert "created" in shown.one("h2", id="h-summary").text
+    assert f"/commits/{commit}" in shown.links
+
+
 async def test_a_commit_page_shows_the_changed_intents(lined: tuple[World, Line]) -> None:
     world, line = lined
     shown = await page(world, ACME, f"/commits/{line.deployment_commit}")
