@@ -10,7 +10,7 @@ from intents.reading import Document
 from reconciler.planning.runs import RunRow, RunState, RunUid
 
 
-def admitted_run(repository: UUID, document: Document, commit: str) -> RunRow:
+def admitted_run(repository: UUID, document: Document, commit: str, author: str) -> RunRow:
     """Return the row of the attempt that a Run document asks for."""
     spec, identity = document.spec, document.identity
     if not isinstance(spec, RunSpec):
@@ -30,4 +30,5 @@ def admitted_run(repository: UUID, document: Document, commit: str) -> RunRow:
         cancelled=spec.desired is Desired.CANCELLED,
         state=RunState.CREATED,
         fence=0,
+        requested_by=author,
     )

@@ -76,6 +76,8 @@ class RunRow:
     """`desired: Cancelled`, or the intent was removed."""
     state: RunState
     fence: int
+    requested_by: str = ""
+    """Author of that commit."""
     outputs: tuple[OutputArtifact, ...] = field(default=())
     """Kept from the engine's last word, so that registration needs the engine no more."""
 

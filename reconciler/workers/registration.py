@@ -68,6 +68,7 @@ def model_version_request(run: RunRow, artifact: OutputArtifact, stored: StoredM
         subject=f"Register {run.register_model} from {run.name}",
         principal=Principal(user=PRINCIPAL),
         writes=(Write(folder, WriteAction.ALLOCATE, dump(Kind.MODEL_VERSION, spec)),),
+        on_behalf_of=run.requested_by,
         cause=f"run {run.path} attempt {run.attempt}",
     )
 

@@ -41,17 +41,17 @@ class RunCursor:
     def _runs_of(self, commit: CommitInfo) -> tuple[list[RunRow], list[str]]:
         changes = [change for change in self.repository.changes(commit.parent, commit.id) if _is_run(change.path)]
         removed = [change.path for change in changes if change.blob is None]
-        rows = [row for change in changes if (row := self._row(change, commit.id))]
+        rows = [row for change in changes if (row := self._row(change, commit))]
         return rows, removed
 
-    def _row(self, change: Change, commit: str) -> RunRow | None:
+    def _row(self, change: Change, commit: CommitInfo) -> RunRow | None:
         if change.blob is None:
             return None
         try:
             document = read(change.path, self.repository.blob(change.blob), change.blob)
         except InvalidIntent:
             return None  # it came past the writer, and whoever follows the tree says so
-        return admitted_run(self.repository_uid, document, commit)
+        return admitted_run(self.repository_uid, document, commit.id, commit.author.name)
 
 
 def _is_run(path: str) -> bool:

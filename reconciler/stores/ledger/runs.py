@@ -130,6 +130,7 @@ async def _admit_one(connection: Connection, run: RunRow) -> None:
         "register_model": run.register_model,
         "register_output": run.register_output,
         "cancelled": run.cancelled,
+        "requested_by": as_text(run.requested_by),
         "run_id": run.run_id,
     }
     added = await connection.execute(SQL["admit"], row)
@@ -155,6 +156,7 @@ def run_from_row(row: DictRow) -> RunRow:
         cancelled=row["cancelled"],
         state=RunState(row["state"]),
         fence=row["fence"],
+        requested_by=row["requested_by"],
         outputs=tuple(OutputArtifact(**item) for item in row["outputs"]),
     )
 

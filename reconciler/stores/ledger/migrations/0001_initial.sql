@@ -62,6 +62,7 @@ CREATE TABLE runs (
     register_model  text NOT NULL,
     register_output text NOT NULL,
     cancelled       boolean NOT NULL DEFAULT false,
+    requested_by    text NOT NULL,
     state           text NOT NULL DEFAULT 'created' CHECK (state IN
         ('created', 'submitting', 'submitted', 'running', 'registering', 'succeeded', 'failed', 'cancelled')),
     reason          text NOT NULL DEFAULT '',

@@ -1,9 +1,9 @@
 -- name: admit
 -- One row a uid and attempt, however often a commit is walked.
 INSERT INTO runs (uid, attempt, tenant, project, name, path, commit, template, parameters, register_model,
-                  register_output, cancelled, run_id)
+                  register_output, cancelled, requested_by, run_id)
 VALUES (%(uid)s, %(attempt)s, %(tenant)s, %(project)s, %(name)s, %(path)s, %(commit)s, %(template)s,
-        %(parameters)s, %(register_model)s, %(register_output)s, %(cancelled)s, %(run_id)s)
+        %(parameters)s, %(register_model)s, %(register_output)s, %(cancelled)s, %(requested_by)s, %(run_id)s)
 ON CONFLICT (uid, attempt) DO NOTHING
 RETURNING uid
 
