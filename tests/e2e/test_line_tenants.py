@@ -21,7 +21,7 @@ def served(acme: Tenant, scalers: tuple[str, str]) -> dict[str, Any]:
 
 
 def test_what_is_anothers_is_not_found(acme: Tenant, globex: Tenant, served: dict[str, Any]) -> None:
-    run = acme.get("/api/v1/runs?limit=1")["items"][0]
+    run = acme.run("scaler-2")
     request = acme.deploy(NAME, "v1", served["spec"]["versions"][0]["model"])["request"]
     for path in (
         f"/api/v1/runs/{run['name']}",
