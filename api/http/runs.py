@@ -172,8 +172,8 @@ async def find_run(context: ApiContext, caller: Caller, name: str) -> RunView:
 
 
 def _committed_run(context: ApiContext, caller: Caller, document: Document[RunSpec]) -> RunView:
-    row = admitted_run(caller.tree.platform.repository.uid, document, "")
     commit = _commit_that_added(context, document.path)
+    row = admitted_run(caller.tree.platform.repository.uid, document, commit.id, commit.author.name)
     return RunView(
         uid=row.uid,
         attempt=row.attempt,
@@ -183,7 +183,7 @@ def _committed_run(context: ApiContext, caller: Caller, document: Document[RunSp
         parameters=dict(row.parameters),
         state=row.state,
         reason="committed; the reconciler has not seen it yet",
-        commit=commit.id,
+        commit=row.commit,
         run_id=row.run_id,
         model="",
         created_at=commit.at,
