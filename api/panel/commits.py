@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from intents.identity import Identity, identify
+from reconciler.planning.events import Event
 from reconciler.ports.repository import Change, CommitInfo, Repository
 
 SOURCE = "Ordain-Source"
 """Trailer of a commit of rendered manifests: the commit of main it was rendered from."""
 METADATA = "hydrator.metadata"
+RENDERED = "rendered"
+"""In an event of a deployment: the commit of its manifests."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,50 @@ def commit_page(repository: Repository, tenant: str, commit: str) -> CommitPage 
         changes = repository.changes(info.parent, commit)
     except (KeyError, ValueError):
         return None
-    if SOURCE in info.trailers:
-        return _rendered(repository, tenant, info, changes)
-    theirs = [change for change in changes if _is_of(identify(change.path), tenant)]
+    theirs = _theirs(tenant, info, changes)
     if not theirs:
         return None
-    return _page(repository, info, theirs, alone=len(theirs) == len(changes))
+    source = next(iter(info.trailers.get(SOURCE, ())), "")
+    # The subject of rendered manifests names the newest intent, which may be another's.
+    alone = not source and len(theirs) == len(changes)
+    return _page(repository, info, theirs, alone=alone, source=source if may_read(repository, tenant, source) else "")
 
 
-def _rendered(repository: Repository, tenant: str, info: CommitInfo, changes: Sequence[Change]) -> CommitPage | None:
-    """Manifests lie in folders of tenants; the subject names the newest intent, which may be another's."""
-    theirs = [
-        change for change in changes if change.path.startswith(f"{tenant}/") and not change.path.endswith(METADATA)
-    ]
-    if not theirs:
-        return None
-    source = info.trailers[SOURCE][0]
-    known = commit_page(repository, tenant, source) is not None
-    return _page(repository, info, theirs, alone=False, source=source if known else "")
+def may_read(repository: Repository, tenant: str, commit: str) -> bool:
+    """Say whether a tenant has a page for a commit. Blocks."""
+    try:
+        info = repository.info(commit)
+        return bool(_theirs(tenant, info, repository.changes(info.parent, commit)))
+    except (KeyError, ValueError):
+        return False
+
+
+def with_readable_commits(repository: Repository, tenant: str, events: Sequence[Event]) -> tuple[Event, ...]:
+    """Return the events without the ids of commits that the tenant cannot read. Blocks, for 0.2 ms a commit.
+
+    The branch of rendered manifests is everyone's: its newest commit, which events name, may be another's.
+    """
+    named = {commit for event in events for commit in (event.fact.commit, _rendered(event))} - {""}
+    readable = {commit for commit in named if may_read(repository, tenant, commit)}
+    return tuple(_naming_only(readable, event) for event in events)
+
+
+def _naming_only(readable: Collection[str], event: Event) -> Event:
+    fact = event.fact
+    data = {key: value for key, value in fact.data.items() if key != RENDERED or value in readable}
+    return replace(event, fact=replace(fact, commit=fact.commit if fact.commit in readable else "", data=data))
+
+
+def _rendered(event: Event) -> str:
+    return str(event.fact.data.get(RENDERED, ""))
+
+
+def _theirs(tenant: str, info: CommitInfo, changes: Sequence[Change]) -> list[Change]:
+    """Return a tenant's part: its intents on main, or the manifests in its folder of a rendered branch."""
+    if SOURCE not in info.trailers:
+        return [change for change in changes if _is_of(identify(change.path), tenant)]
+    mine = (change for change in changes if change.path.startswith(f"{tenant}/"))
+    return [change for change in mine if not change.path.endswith(METADATA)]
 
 
 def _page(

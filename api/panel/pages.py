@@ -14,7 +14,7 @@ from api.http.problems import not_found
 from api.panel.commits import commit_page
 from api.panel.links import Links
 from api.panel.rendering import MEDIA_TYPES, SECURITY_HEADERS, STATIC, page
-from api.panel.views import EVENTS_READ, project_view, run_page
+from api.panel.views import events_of, project_view, run_page
 from intents.tree import Tree
 
 router = APIRouter(include_in_schema=False)
@@ -53,8 +53,7 @@ async def commit(request: Request, context: ContextDep, caller: CallerDep, commi
     view = await asyncio.to_thread(commit_page, context.repository, caller.tenant, commit)
     if view is None:
         raise not_found(f"commit {commit}")
-    events = await context.reads(caller.tenant).newest_events(EVENTS_READ)
-    followed = [event for event in events if event.fact.commit == commit]
+    followed = [event for event in await events_of(context, caller) if event.fact.commit == commit]
     return _page(request, caller, "commit.html.j2", view=view, events=followed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 from api.http.caller import Caller
 from api.http.context import ApiContext
 from api.http.runs import find_run
+from api.panel.commits import with_readable_commits
 from api.panel.rendering import tail
 from api.panel.trails import Stop, trail
 from intents.documents import Document
@@ -24,7 +26,7 @@ from reconciler.ports.reads import Page, RunView, TaskView
 
 RUNS_SHOWN = 12
 EVENTS_SHOWN = 30
-EVENTS_READ = 400
+EVENTS_READ = 200
 LOG_LINES = 60
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -148,7 +150,7 @@ async def project_view(context: ApiContext, caller: Caller) -> ProjectView:
     runs = await reads.runs(caller.project, Page(RUNS_SHOWN))
     tasks = await reads.tasks_of(runs)
     now = context.now()
-    events = _of_project(await reads.newest_events(EVENTS_READ), caller.project)
+    events = _of_project(await events_of(context, caller), caller.project)
     return ProjectView(
         deployments=await _deployments(context, caller, events),
         runs=tuple(run_line(run, tasks.get((run.uid, run.attempt), ()), now) for run in runs),
@@ -164,9 +166,15 @@ async def run_page(context: ApiContext, caller: Caller, name: str) -> RunPage:
     run = await find_run(context, caller, name)
     tasks = await reads.tasks(run)
     logs = {task.name: await _log(context, run, task.name) for task in tasks}
-    events = _of_project(await reads.newest_events(EVENTS_READ), caller.project)
+    events = _of_project(await events_of(context, caller), caller.project)
     mine = tuple(event for event in events if (event.fact.noun, event.fact.name) == ("run", name))
     return RunPage(run_line(run, tasks, context.now()), logs, run.outputs, mine)
+
+
+async def events_of(context: ApiContext, caller: Caller) -> tuple[Event, ...]:
+    """Return the tenant's newest events, newest first; each commit they name has a page."""
+    events = await context.reads(caller.tenant).newest_events(EVENTS_READ)
+    return await asyncio.to_thread(with_readable_commits, context.repository, caller.tenant, events)
 
 
 async def _log(context: ApiContext, run: RunView, task: str) -> str:

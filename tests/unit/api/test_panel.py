@@ -277,6 +277,13 @@ async def test_of_rendered_manifests_only_the_own_are_shown(lined: tuple[World, 
     assert f"/commits/{line.deployment_commit}" not in other.links
 
 
+async def test_a_commit_of_others_that_an_event_names_is_not_named(lined: tuple[World, Line]) -> None:
+    world, line = lined
+    async with world.browser(ACME) as browser:
+        assert line.others_commit not in (await browser.get("/")).text
+        assert (await browser.get(f"/commits/{line.others_commit}")).status_code == 404
+
+
 @pytest.mark.parametrize("commit", ["0" * 40, "main", "HEAD", "a" * 39])
 async def test_what_is_no_commit_is_refused_as_a_page(world: World, commit: str) -> None:
     async with world.browser(ACME) as browser:
