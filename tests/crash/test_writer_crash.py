@@ -1,0 +1,264 @@
+"""The writer is killed at each of its steps, stopped, doubled, and loses its database; nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from intents.authority import Principal
+from intents.identity import identify
+from intents.tree import Tree
+from reconciler.planning.writing import ABSENT, RequestId, Write, WriteAction, WriteRequest
+from reconciler.ports.errors import Waiting
+from reconciler.ports.requests import RequestState, RequestStatus
+from reconciler.process_identity import end_group, identity_of
+from reconciler.services.settings import PostgresRole
+from reconciler.stores.git import GitRepository
+from reconciler.stores.ledger.database import Database
+from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.workers.tree_at_head import advanced
+from reconciler.workers.writer import CRASH_POINTS
+from tests.fixtures.trees import MODEL_1, model_spec
+from tests.support.ledgers import Ledger
+from tests.support.repositories import DEVELOPER, intent
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parts]
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 90.0
+CLIENTS = 4
+ROUNDS = int(os.environ.get("ORDAIN_CRASH_ROUNDS", "1"))
+"""How often the writer is killed at each step; `make test-crash` asks for more."""
+RUNS = "tenants/acme/projects/fraud/runs/2026-11-23"
+MODELS = MODEL_1.rpartition("/")[0]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Place:
+    """A repository, a database, and the writers that were started on them."""
+
+    repository: GitRepository
+    ledger: Ledger
+    folder: Path
+    hosts: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, point: str = "never", deed: str = "die") -> subprocess.Popen[bytes]:
+        dsn = self.ledger.dsn(PostgresRole.WORKER)
+        program = [sys.executable, "-m", "tests.crash.writer_host"]
+        words = [str(self.repository.path), dsn, point, deed, str(self.folder)]
+        with (self.folder / "log").open("ab") as log:
+            host = subprocess.Popen([*program, *words], cwd=ROOT, stderr=log, start_new_session=True)
+        self.hosts.append(host)
+        return host
+
+    def end(self) -> None:
+        for host in self.hosts:
+            identity = identity_of(host.pid)
+            if identity is not None:
+                asyncio.run(end_group(identity, 0))
+            host.wait()
+
+
+@pytest.fixture
+def place(repository: GitRepository, ledger: Ledger, tmp_path: Path) -> Iterator[Place]:
+    made = Place(repository, ledger, tmp_path)
+    yield made
+    made.end()
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS:.0f} s for {what}"
+        await asyncio.sleep(0.02)
+
+
+def a_run(number: str, template: str = "train@1.0.0") -> WriteRequest:
+    path = f"{RUNS}/run-{number}.yaml"
+    spec = intent(path, {"template": template, "parameters": {"rounds": 1}})
+    writes = (Write(path, WriteAction.PUT, spec, ABSENT),)
+    return WriteRequest(RequestId(uuid4()), "acme", "fraud", f"Run {number}", Principal(DEVELOPER), writes)
+
+
+def a_model(number: str) -> WriteRequest:
+    writes = (Write(MODELS, WriteAction.ALLOCATE, intent(MODEL_1, model_spec("fraud", number[-1]))),)
+    return WriteRequest(RequestId(uuid4()), "acme", "fraud", f"Model {number}", Principal("ordain-registry"), writes)
+
+
+async def insist(queue: LedgerQueue, request: WriteRequest) -> None:
+    """Put a request as a client does that must know it is kept: again until it is acknowledged."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                return await queue.put(request)
+            except Waiting:
+                await asyncio.sleep(0.05)
+
+
+@dataclass
+class Asked:
+    """What clients were told is kept."""
+
+    good: list[WriteRequest] = field(default_factory=list)
+    bad: list[WriteRequest] = field(default_factory=list)
+
+    async def ask(self, queue: LedgerQueue, number: str) -> None:
+        for request in (a_run(number), a_model(number)):
+            await insist(queue, request)
+            self.good.append(request)
+        wrong = a_run(f"bad-{number}", template="unknown@1.0.0")
+        await insist(queue, wrong)
+        self.bad.append(wrong)
+
+
+@asynccontextmanager
+async def clients(queue: LedgerQueue) -> AsyncIterator[Asked]:
+    """Let clients ask, all the time while the body runs."""
+    asked, numbers = Asked(), itertools.count()
+
+    async def client() -> None:
+        while True:
+            await asked.ask(queue, str(next(numbers)))
+            await asyncio.sleep(0.05)
+
+    tasks = [asyncio.create_task(client()) for _ in range(CLIENTS)]
+    try:
+        yield asked
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in results), results
+
+
+async def answers(queue: LedgerQueue, requests: Sequence[WriteRequest]) -> list[RequestStatus]:
+    """Return the answers, once every request has one."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                found = [await queue.status(each.id) for each in requests]
+            except Waiting:
+                found = [None]
+            known = [each for each in found if each is not None and each.state is not RequestState.WAITING]
+            if len(known) == len(found):
+                return known
+            await asyncio.sleep(0.1)
+
+
+async def is_whole(place: Place, database: Database, asked: Asked) -> None:
+    """Hold what git and the ledger have against what clients were told is kept."""
+    queue, repository = LedgerQueue(database), place.repository
+    good, bad = await answers(queue, asked.good), await answers(queue, asked.bad)
+    assert {each.state for each in good} == {RequestState.COMMITTED}
+    assert {each.state for each in bad} <= {RequestState.REFUSED}
+    head = repository.head()
+    assert head is not None
+    history = repository.between(None, head)[1:]
+    told = Counter(each.trailers["Ordain-Request"][0] for each in history)
+    assert set(told.values()) <= {1}, "a request is one commit"
+    assert {str(each.id) for each in good} <= told.keys()
+    assert not {str(each.id) for each in bad} & told.keys()
+    by_request = {each.trailers["Ordain-Request"][0]: each for each in history}
+    for status in good:
+        commit = by_request[str(status.id)]
+        assert (status.commit, status.paths) == (commit.id, commit.trailers["Ordain-Intent"])
+    assert await queue.cursor() == head
+    is_sound(repository)
+    is_projected(place.ledger, repository, head)
+
+
+def is_sound(repository: GitRepository) -> None:
+    check = ["git", "fsck", "--full", "--strict"]
+    done = subprocess.run(check, cwd=repository.path, capture_output=True, check=False)
+    assert (done.returncode, b"error" in done.stderr) == (0, False), done.stderr
+    merges = ["git", "rev-list", "--min-parents=2", "--count", "main"]
+    done = subprocess.run(merges, cwd=repository.path, capture_output=True, check=True)
+    assert done.stdout.strip() == b"0"
+
+
+def is_projected(ledger: Ledger, repository: GitRepository, head: str) -> None:
+    """The projection is the tree, and every change of an intent was told of once."""
+    tree = advanced(repository, Tree.empty(), None, head)
+    history = repository.between(None, head)
+    changes = [(each.id, change.path) for each in history for change in repository.changes(each.parent, each.id)]
+    with ledger.connect() as connection:
+        rows = connection.execute("SELECT path, blob FROM intents").fetchall()
+        told = connection.execute("SELECT commit, data->>'path' FROM events").fetchall()
+    assert dict(rows) == {path: document.blob for path in tree if (document := tree.get(path))}
+    assert Counter(told) == Counter((commit, path) for commit, path in changes if identify(path))
+
+
+async def test_killed_at_each_step_under_clients(place: Place) -> None:
+    async with place.ledger.database() as database:
+        queue = LedgerQueue(database)
+        async with clients(queue) as asked:
+            for point in CRASH_POINTS * ROUNDS:
+                host = place.start(point)
+                await until(lambda host=host: host.poll() is not None, f"to die {point}")  # type: ignore[misc]
+                assert host.returncode == -signal.SIGKILL
+            place.start()
+            await answers(queue, asked.good[-5:])
+        await is_whole(place, database, asked)
+        assert len(asked.good) > CLIENTS
+
+
+async def test_two_writers_at_once(place: Place) -> None:
+    async with place.ledger.database() as database:
+        place.start()
+        place.start()
+        async with clients(LedgerQueue(database)) as asked:
+            await until(lambda: len(asked.good) > 40, "enough requests")
+        await is_whole(place, database, asked)
+
+
+@pytest.mark.parametrize("point", ["after-pack", "after-move"][:ROUNDS])
+async def test_stopped_through_a_takeover_and_continued(place: Place, point: str) -> None:
+    async with place.ledger.database() as database:
+        queue = LedgerQueue(database)
+        async with clients(queue) as asked:
+            stopped = place.start(point, "stop")
+            await until((place.folder / "paused").exists, "the first writer to stop")
+            before = place.repository.head()
+            place.start()
+            with place.ledger.connect() as admin:
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
+            log = place.folder / "log"
+            await until(lambda: b"holds the lock writer" in log.read_bytes(), "the second to be kept out by the file")
+            assert place.repository.head() == before, "one that is stopped keeps the others out"
+            os.kill(stopped.pid, signal.SIGCONT)
+            await answers(queue, asked.good[-5:])
+        await is_whole(place, database, asked)
+
+
+async def test_postgres_is_killed_between_move_and_close(place: Place) -> None:
+    server = place.ledger.server.server
+    async with place.ledger.database() as database:
+        async with clients(LedgerQueue(database)) as asked:
+            place.start("after-move", "pause")
+            await until((place.folder / "paused").exists, "main to have moved")
+            await asyncio.to_thread(server.kill)
+            (place.folder / "go").touch()
+            await asyncio.to_thread(server.start)
+            await until(lambda count=len(asked.good): len(asked.good) > count + 8, "clients to be served")  # type: ignore[misc]
+        await is_whole(place, database, asked)
