@@ -61,6 +61,7 @@ CATALOGUE: dict[str, Explanation] = {
     "invalid-reference": Explanation("A reference is not of the form <name>@<version>.", "Name the version as well."),
     "invalid-quantity": Explanation("Not a Kubernetes quantity.", "Write such as 1, 500m or 2Gi."),
     "invalid-duration": Explanation("Not a duration.", "Write such as 90s, 5m or 2h."),
+    "invalid-network": Explanation("Not a network.", "Write it in CIDR notation, such as 10.0.0.0/8."),
     "invalid-member": Explanation(
         "A member is neither a user nor a group, or both, or one of the platform's own principals.",
         "Give exactly one person or group.",
@@ -143,6 +144,10 @@ CATALOGUE: dict[str, Explanation] = {
     ),
     "not-empty": Explanation("A tenant or project that is removed still has intents.", "Remove them first."),
     "in-use": Explanation("Something that is removed is still named elsewhere.", "Change its users first."),
+    "not-carried-out": Explanation(
+        "The language can ask for it, but this version of the reconciler acts on none: it would have no effect.",
+        "Leave it out, or wait for a version that does.",
+    ),
     "forbidden": Explanation("The person's roles do not cover this path.", "Ask someone whose roles do."),
     "conflict": Explanation(
         "What stands at the path is not what the request was decided on.",

@@ -89,6 +89,10 @@ def _parse(path: str) -> Identity | None:
     return None
 
 
+_FOLDERS = {"schedules": Kind.SCHEDULE, "training": Kind.TRAINING_JOB, "deployments": Kind.MODEL_DEPLOYMENT}
+"""Folders of a project that hold one kind, a file each."""
+
+
 def _parse_in_project(tenant: str, project: str, rest: list[str]) -> Identity | None:
     match rest:
         case ["project.yaml"]:
@@ -99,8 +103,8 @@ def _parse_in_project(tenant: str, project: str, rest: list[str]) -> Identity | 
             return Identity(Kind.MODEL_VERSION, model, tenant, project, version=stem)
         case ["deployments", file] if file.endswith(_ROLLOUT_SUFFIX):
             return Identity(Kind.ROLLOUT, file.removesuffix(_ROLLOUT_SUFFIX), tenant, project)
-        case ["deployments", file] if stem := _stem(file):
-            return Identity(Kind.MODEL_DEPLOYMENT, stem, tenant, project)
+        case [folder, file] if folder in _FOLDERS and (stem := _stem(file)):
+            return Identity(_FOLDERS[folder], stem, tenant, project)
     return None
 
 
@@ -116,6 +120,8 @@ _PATHS = {
     Kind.TENANT: "tenants/{0.name}/tenant.yaml",
     Kind.PROJECT: "tenants/{0.tenant}/projects/{0.name}/project.yaml",
     Kind.RUN: f"{_IN}/runs/{{0.date}}/{{0.name}}.yaml",
+    Kind.SCHEDULE: f"{_IN}/schedules/{{0.name}}.yaml",
+    Kind.TRAINING_JOB: f"{_IN}/training/{{0.name}}.yaml",
     Kind.MODEL_VERSION: f"{_IN}/models/{{0.name}}/{{0.version}}.yaml",
     Kind.MODEL_DEPLOYMENT: f"{_IN}/deployments/{{0.name}}.yaml",
     Kind.ROLLOUT: f"{_IN}/deployments/{{0.name}}.rollout.yaml",
@@ -126,19 +132,29 @@ _NAMED_LIKE = {
     Kind.PROJECT: "project",
     Kind.TEMPLATE: "template",
     Kind.RUN: "run",
+    Kind.SCHEDULE: "schedule",
+    Kind.TRAINING_JOB: "training job",
     Kind.MODEL_VERSION: "model",
     Kind.MODEL_DEPLOYMENT: "deployment",
     Kind.ROLLOUT: "deployment",
 }
-_IN_PROJECT = frozenset({Kind.RUN, Kind.MODEL_VERSION, Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT})
+IN_PROJECT = (
+    Kind.RUN,
+    Kind.SCHEDULE,
+    Kind.TRAINING_JOB,
+    Kind.MODEL_VERSION,
+    Kind.MODEL_DEPLOYMENT,
+    Kind.ROLLOUT,
+)
+"""The kinds that lie inside a project."""
 
 
 def _names(identity: Identity) -> list[tuple[str, str]]:
     """List every name in the path with its sort."""
     names = [(_NAMED_LIKE[identity.kind], identity.name)] if identity.kind in _NAMED_LIKE else []
-    if identity.kind in _IN_PROJECT or identity.kind is Kind.PROJECT:
+    if identity.kind in IN_PROJECT or identity.kind is Kind.PROJECT:
         names.append(("tenant", identity.tenant))
-    if identity.kind in _IN_PROJECT:
+    if identity.kind in IN_PROJECT:
         names.append(("project", identity.project))
     if identity.kind is Kind.TEMPLATE:
         names.append(("template version", identity.version))

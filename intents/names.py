@@ -23,6 +23,12 @@ DERIVED = {
     "label ordain.dev/model": "{model}",
     "label ordain.dev/template": "{template}",
     "label ordain.dev/run": "{run}",
+    "label ordain.dev/schedule": "{schedule}",
+    # planning.naming.sortable_suffix: 13 characters after a hyphen.
+    "Run of a Schedule": "{schedule}-0123456789abc",
+    # An attempt is a TrainJob; JobSet names its pods <TrainJob>-<replicated job>-<job>-<index>-<suffix>.
+    "Pod of a TrainJob": "{training job}-10000-node-0-9999-01234",
+    "label ordain.dev/gpu": "{GPU type}",
     "label of a host name": "{hostname}",
 }
 """What is named after intents, as format strings over the keys of `LIMITS`."""
@@ -57,6 +63,9 @@ RULES = {
     "model": NameRule(32, _LABEL, _LABEL_FORM),
     "template": NameRule(40, _LABEL, _LABEL_FORM),
     "run": NameRule(52, _LABEL, _LABEL_FORM),
+    "schedule": NameRule(32, _LABEL, _LABEL_FORM),
+    "training job": NameRule(32, _LABEL, _LABEL_FORM),
+    "GPU type": NameRule(40, _LABEL, _LABEL_FORM),
     "hostname": NameRule(DNS_LABEL_LIMIT, _LABEL, _LABEL_FORM),
     "template version": NameRule(20, _SEMANTIC_VERSION, "MAJOR.MINOR.PATCH"),
     "model version": NameRule(9, _NUMBER, "a number from 1"),

@@ -36,11 +36,15 @@ def check_package(document: Document[TemplateSpec], package: bytes) -> tuple[Pro
     """Return what is wrong with the package that lies beside `document`.
 
     Its bytes are those the template names; it is one PipelineSpec, and at most one platform spec after it;
-    every task runs a component that is there; and its inputs are the template's parameters.
+    every task runs a component that is there; and its inputs are the template's parameters. A template without
+    a package has nothing to check.
     """
+    named = document.spec.package
+    if named is None:
+        return ()
     digest = hashlib.sha256(package).hexdigest()
-    if digest != document.spec.package.sha256:
-        message = f"the sha256 of {document.spec.package.file} is {digest}"
+    if digest != named.sha256:
+        message = f"the sha256 of {named.file} is {digest}"
         return (document.problem("package-changed", message, "spec", "package", "sha256"),)
     try:
         pipeline = _parse(package)

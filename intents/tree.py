@@ -23,9 +23,11 @@ from intents.kinds import (
     ProjectSpec,
     RolloutSpec,
     RunSpec,
+    ScheduleSpec,
     Spec,
     TemplateSpec,
     TenantSpec,
+    TrainingJobSpec,
 )
 from intents.problems import InvalidIntent, Problem
 
@@ -172,6 +174,14 @@ class Tree:
         """Return the run of that name; a name is used once in a project, whatever its date."""
         known = self._names.get((Kind.RUN, tenant, project, name), _NONE)
         return of_spec(next(iter(known.values()), None), RunSpec)
+
+    def schedule(self, tenant: str, project: str, name: str) -> Document[ScheduleSpec] | None:
+        """Return a schedule."""
+        return of_spec(self._at(Kind.SCHEDULE, name, tenant, project), ScheduleSpec)
+
+    def training_job(self, tenant: str, project: str, name: str) -> Document[TrainingJobSpec] | None:
+        """Return a training job."""
+        return of_spec(self._at(Kind.TRAINING_JOB, name, tenant, project), TrainingJobSpec)
 
     def named(self, identity: Identity) -> Mapping[str, AnyDocument]:
         """Return, by path, all of a kind and name in a project: versions, or runs of other dates."""

@@ -41,15 +41,17 @@ async def get_package(
 ) -> Response:
     """Return the compiled package, with its sha256 in the header `X-Content-Sha256`."""
     document = _template(caller, template)
-    at = commit or context.head.commit or ""
-    path = f"{document.path.rpartition('/')[0]}/{document.spec.package.file}"
+    package, at = document.spec.package, commit or context.head.commit or ""
+    if package is None:
+        raise not_found(f"package of the training template {template}")
+    path = f"{document.path.rpartition('/')[0]}/{package.file}"
     try:
         body = await asyncio.to_thread(context.repository.read, at, path)
     except KeyError as error:
         raise Refusal(HTTPStatus.NOT_FOUND, "not-found", f"commit {at} does not exist") from error
     if body is None:
         raise not_found(f"package of {template} at {at}")
-    headers = {"X-Content-Sha256": document.spec.package.sha256}
+    headers = {"X-Content-Sha256": package.sha256}
     return Response(body, media_type="application/yaml", headers=headers)
 
 

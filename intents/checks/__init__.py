@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from intents.checks.catalog import model_version_is_sound, template_is_sound
-from intents.checks.changes import attempt_is_not_lowered, immutable_fields_stay
+from intents.checks.changes import attempt_is_not_lowered, immutable_fields_stay, repository_stays
 from intents.checks.removals import (
     cluster_is_unused,
     model_version_is_unused,
@@ -35,12 +35,14 @@ from intents.problems import Problem
 from intents.tree import PLATFORM_PATH, Tree
 
 RULES: Mapping[Kind, tuple[Rule, ...]] = {
-    Kind.PLATFORM: (),
+    Kind.PLATFORM: (repository_stays,),
     Kind.CLUSTER: (),
     Kind.TENANT: (hostnames_are_its_own, default_project_exists),
     Kind.PROJECT: (tenant_exists, cluster_of_project_exists),
     Kind.TEMPLATE: (template_is_sound,),
     Kind.RUN: (project_exists, run_name_is_new, run_fits_template, attempt_is_not_lowered),
+    Kind.SCHEDULE: (project_exists,),
+    Kind.TRAINING_JOB: (project_exists, attempt_is_not_lowered),
     Kind.MODEL_VERSION: (project_exists, model_version_is_sound),
     Kind.MODEL_DEPLOYMENT: (project_exists, deployment_is_consistent),
     Kind.ROLLOUT: (project_exists, rollout_is_consistent),
@@ -54,6 +56,8 @@ REMOVAL_RULES: Mapping[Kind, tuple[Rule, ...]] = {
     Kind.PROJECT: (project_is_empty,),
     Kind.TEMPLATE: (template_is_unused,),
     Kind.RUN: (),
+    Kind.SCHEDULE: (),
+    Kind.TRAINING_JOB: (),
     Kind.MODEL_VERSION: (model_version_is_unused,),
     Kind.MODEL_DEPLOYMENT: (),
     Kind.ROLLOUT: (),

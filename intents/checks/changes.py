@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from intents.checks.rule import Change
-from intents.kinds import RunSpec
+from intents.kinds import PlatformSpec, RunSpec, TrainingJobSpec
 from intents.problems import Problem
 
 
@@ -27,10 +27,20 @@ def immutable_fields_stay(change: Change) -> Iterator[Problem]:
             )
 
 
+def repository_stays(change: Change) -> Iterator[Problem]:
+    """The repository's uid is what every run's uid is derived from."""
+    old, new = change.before.spec if change.before else None, change.document.spec
+    if isinstance(old, PlatformSpec) and isinstance(new, PlatformSpec) and old.repository.uid != new.repository.uid:
+        message = f"`uid` of the repository cannot change; it is {old.repository.uid}"
+        yield change.document.problem("immutable-field", message, "spec", "repository", "uid", hint="put it back")
+
+
 def attempt_is_not_lowered(change: Change) -> Iterator[Problem]:
     """Attempts are counted upwards: a lower one was already made."""
     old, new = change.before.spec if change.before else None, change.document.spec
-    if isinstance(old, RunSpec) and isinstance(new, RunSpec) and new.attempt < old.attempt:
+    if not isinstance(old, RunSpec | TrainingJobSpec) or not isinstance(new, RunSpec | TrainingJobSpec):
+        return
+    if new.attempt < old.attempt:
         message = f"attempt {new.attempt} was already made; the last one is {old.attempt}"
         hint = f"write {old.attempt + 1} to run it again"
         yield change.document.problem("attempt-lowered", message, "spec", "attempt", hint=hint)

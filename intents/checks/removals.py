@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from intents.checks.rule import Change
 from intents.checks.serving import served_models
+from intents.identity import IN_PROJECT
 from intents.kinds import Kind, ProjectSpec, RunSpec, TemplateSpec
 from intents.problems import Problem
 from intents.tree import PLATFORM_PATH
-
-_IN_PROJECT = (Kind.RUN, Kind.MODEL_VERSION, Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT)
 
 
 def platform_stays(_: Change) -> Iterator[Problem]:
@@ -44,7 +43,7 @@ def tenant_is_empty(change: Change) -> Iterator[Problem]:
 def project_is_empty(change: Change) -> Iterator[Problem]:
     """Nothing lies in it."""
     who = change.removed.identity
-    inside = (path for kind in _IN_PROJECT for path in change.head.in_project(kind, who.tenant, who.project))
+    inside = (path for kind in IN_PROJECT for path in change.head.in_project(kind, who.tenant, who.project))
     yield from _still(change, "not-empty", f"project {who.name} still has", inside)
 
 

@@ -10,8 +10,10 @@ from intents.kinds.platform import PlatformSpec
 from intents.kinds.project import ProjectSpec
 from intents.kinds.rollout import RolloutSpec
 from intents.kinds.run import RunSpec
+from intents.kinds.schedule import ScheduleSpec
 from intents.kinds.template import TemplateSpec
 from intents.kinds.tenant import TenantSpec
+from intents.kinds.training_job import TrainingJobSpec
 
 SPECS: dict[Kind, type[Spec]] = {
     Kind.PLATFORM: PlatformSpec,
@@ -20,6 +22,8 @@ SPECS: dict[Kind, type[Spec]] = {
     Kind.PROJECT: ProjectSpec,
     Kind.TEMPLATE: TemplateSpec,
     Kind.RUN: RunSpec,
+    Kind.SCHEDULE: ScheduleSpec,
+    Kind.TRAINING_JOB: TrainingJobSpec,
     Kind.MODEL_VERSION: ModelVersionSpec,
     Kind.MODEL_DEPLOYMENT: ModelDeploymentSpec,
     Kind.ROLLOUT: RolloutSpec,
@@ -38,7 +42,9 @@ __all__ = [
     "ProjectSpec",
     "RolloutSpec",
     "RunSpec",
+    "ScheduleSpec",
     "Spec",
     "TemplateSpec",
     "TenantSpec",
+    "TrainingJobSpec",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema
@@ -25,6 +26,8 @@ class Kind(StrEnum):
     PROJECT = "Project"
     TEMPLATE = "Template"
     RUN = "Run"
+    SCHEDULE = "Schedule"
+    TRAINING_JOB = "TrainingJob"
     MODEL_VERSION = "ModelVersion"
     MODEL_DEPLOYMENT = "ModelDeployment"
     ROLLOUT = "Rollout"
@@ -142,6 +145,8 @@ Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9]
 """A name someone else gave: a KFP task or output."""
 Person = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")]
 """A user or group as the identity provider calls it."""
+GpuType = Annotated[str, _named("GPU type"), _shape(RULES["GPU type"])]
+"""What a cluster calls one sort of GPU, such as `nvidia-l4`."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 BlobId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -153,6 +158,19 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """A whole number of s, m or h; `intents.quantities.duration_seconds` gives its seconds."""
+Url = Annotated[str, Field(max_length=500, pattern=r"^(?:https?|ssh|git)://[^\s@]+$")]
+"""An absolute address without credentials in it."""
+Image = Annotated[
+    str, Field(max_length=300, pattern=r"^[a-z0-9]+(?:[._/:-][a-z0-9]+)*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$")
+]
+"""A container image: `<registry>/<repository>:<tag>` or `…@sha256:<digest>`."""
+ImagePattern = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9*][A-Za-z0-9._/:@*-]*$")]
+"""Images, with `*` for any text."""
+# A token of RFC 9110, section 5.6.2, without the characters that other readers take for something else.
+HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+HeaderValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9._~+/=-]+$")]
+Cidr = Annotated[str, _checked(ip_network, "invalid-network"), Field(max_length=43)]
+"""A network in CIDR notation without host bits, such as 10.0.0.0/8."""
 Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),

@@ -1,4 +1,4 @@
-"""ModelDeployment: which versions of a model a tenant wants served, and how traffic moves."""
+"""ModelDeployment: which versions of a model a tenant wants served, and how they are reached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from intents.kinds.base import Count, Digest, Duration, ModelRef, Part, Quantity, Spec, VersionName, refuse
+from intents.kinds.base import Count, Digest, Duration, ModelRef, Part, Spec, VersionName, refuse
+from intents.kinds.resources import Resources
+from intents.kinds.traffic import Traffic
 
 
 class Runtime(StrEnum):
@@ -29,13 +31,6 @@ class Replicas(Part):
         return self
 
 
-class Resources(Part):
-    """What one replica may use."""
-
-    cpus: Quantity = "1"
-    memory: Quantity = "1Gi"
-
-
 class Version(Part):
     """One version of a model under the name it is served by."""
 
@@ -52,19 +47,25 @@ class Version(Part):
         return self.model.partition("@")[0]
 
 
-class Replace(Part):
-    """Bring up the new version, move all traffic, end the old one."""
+class Access(StrEnum):
+    """Who may send inferences: the tenant's members, everyone signed in to the platform, or anyone."""
+
+    TENANT = "tenant"
+    PLATFORM = "platform"
+    PUBLIC = "public"
 
 
-class Traffic(Part):
-    """How traffic moves; exactly one strategy."""
+class RateLimit(Part):
+    """How many inferences the edge lets through."""
 
-    replace: Replace
+    requests_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
 class Endpoint(Part):
     """How the deployment is reached."""
 
+    access: Access = Access.TENANT
+    rate_limit: RateLimit | None = None
     timeout: Duration = "30s"
 
 

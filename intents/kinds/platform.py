@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from intents.kinds.base import Part, Spec
+from intents.kinds.base import GpuType, ImagePattern, Part, Spec, Url, Word, refuse
 from intents.kinds.members import Subject
 
 _DOMAIN = r"^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$"
 
 
 class Home(StrEnum):
-    """Where `main` lives."""
+    """Where `main` lives: in the platform's own repository, or on a forge whose main is the truth."""
 
     LOCAL = "local"
+    FORGE = "forge"
 
 
-class AuthMode(StrEnum):
-    """How a person is known: `passthrough` believes the edge in front."""
+class ForgeProvider(StrEnum):
+    """The forges that are spoken to."""
 
-    PASSTHROUGH = "passthrough"
+    GITHUB = "github"
+    GITEA = "gitea"
+
+
+class Forge(Part):
+    """The repository on a forge; its credentials are the installation's, never an intent's."""
+
+    provider: ForgeProvider
+    url: Url
 
 
 class Repository(Part):
@@ -31,21 +40,126 @@ class Repository(Part):
 
     uid: UUID
     home: Home = Home.LOCAL
+    forge: Forge | None = None
+    """Of home `forge`."""
+    mirror: Url | None = None
+    """Of home `local`: where main is pushed to, and never read from."""
+
+    @model_validator(mode="after")
+    def _home_is_told(self) -> Self:
+        if (self.home is Home.FORGE) != (self.forge is not None):
+            raise refuse("invalid-value", "`home: forge` and `forge` come together", "give both or neither")
+        if self.mirror is not None and self.home is Home.FORGE:
+            raise refuse("invalid-value", "a forge that is home needs no mirror", "remove `mirror`")
+        return self
+
+
+class AuthMode(StrEnum):
+    """How a person is known: `passthrough` believes the edge in front, `jwt` checks a token at the edge."""
+
+    PASSTHROUGH = "passthrough"
+    JWT = "jwt"
+
+
+class Jwt(Part):
+    """The identity provider whose tokens the edge accepts."""
+
+    issuer: Url
+    audience: Annotated[str, Field(min_length=1, max_length=200)]
+    jwks_uri: Url
+    tenant_claim: Word
+    groups_claim: Word = "groups"
 
 
 class Auth(Part):
     """How people are authenticated."""
 
     mode: AuthMode = AuthMode.PASSTHROUGH
+    jwt: Jwt | None = None
+
+    @model_validator(mode="after")
+    def _mode_is_told(self) -> Self:
+        if (self.mode is AuthMode.JWT) != (self.jwt is not None):
+            raise refuse("invalid-value", "`mode: jwt` and `jwt` come together", "give both or neither")
+        return self
+
+
+class Images(Part):
+    """Images that may run: `<registry>/<repository>`, then `:<tag>` or `@sha256:<digest>`; `*` is any text."""
+
+    allow: Annotated[tuple[ImagePattern, ...], Field(min_length=1)]
+
+
+class PolicyRule(StrEnum):
+    """What objects in tenants' namespaces must keep to."""
+
+    IMAGE_ALLOWLIST = "imageAllowlist"
+    NO_PRIVILEGED = "noPrivileged"
+    NO_HOST_PATH = "noHostPath"
+    NO_HOST_NETWORK = "noHostNetwork"
+    RUN_AS_NON_ROOT = "runAsNonRoot"
+    RESOURCE_LIMITS = "resourceLimits"
+    ALLOWED_KINDS = "allowedKinds"
+    GPU_TYPES = "gpuTypes"
+
+
+class Enforcement(StrEnum):
+    """What becomes of an object that breaks a rule: told, or refused."""
+
+    AUDIT = "audit"
+    ENFORCE = "enforce"
+
+
+Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class Prices(Part):
+    """What an hour of use costs; cost in plans follows from it."""
+
+    gpu_hour: dict[GpuType, Price] = Field(default_factory=dict)
+    cpu_hour: Price = 0.0
+    memory_gib_hour: Annotated[Price, Field(alias="memoryGiBHour")] = 0.0
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+
+
+class ShareLimit(Part):
+    """A share of what there is; up to `floor` are always allowed, so that small trees can be changed."""
+
+    at_most: Annotated[str, Field(pattern=r"^(?:100|[1-9]?[0-9])%$")]
+    floor: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+
+    @property
+    def share(self) -> float:
+        """The share as a number from 0 to 1."""
+        return int(self.at_most.removesuffix("%")) / 100
+
+
+class ChangeLimits(Part):
+    """What one change may do without an approver's word."""
+
+    deleted_deployments: ShareLimit | None = None
+    tenants_touched: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
 
 
 class PlatformSpec(Spec):
     """The platform's own settings."""
 
-    MUTABLE: ClassVar = frozenset({"base_domain", "admins", "auth"})
+    MUTABLE: ClassVar = frozenset(
+        {"base_domain", "repository", "admins", "auth", "images", "policies", "prices", "change_limits"}
+    )
 
     base_domain: Annotated[str, Field(pattern=_DOMAIN, max_length=189)]
     """Tenants' host names are labels under it. 253 characters less a label and its dot."""
     repository: Repository
     admins: Annotated[tuple[Subject, ...], Field(min_length=1)]
     auth: Auth = Field(default_factory=Auth)
+    images: Images | None = None
+    """Absent: any image."""
+    policies: dict[PolicyRule, Enforcement] = Field(default_factory=dict)
+    """How far each rule goes; `enforce` where nothing is said."""
+    prices: Prices | None = None
+    change_limits: ChangeLimits = Field(default_factory=ChangeLimits)
+
+    def enforcement(self, rule: PolicyRule) -> Enforcement:
+        """Return how far `rule` goes."""
+        return self.policies.get(rule, Enforcement.ENFORCE)

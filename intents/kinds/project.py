@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from intents.kinds.base import ClusterName, Count, Part, Spec
+from intents.kinds.base import ClusterName, Spec
+from intents.kinds.resources import Quota
 
 
-class Quota(Part):
-    """What a project may use. Runs above `concurrentRuns` wait; they are never refused."""
+class ApprovedKind(StrEnum):
+    """Kinds whose changes may need approval. Runs, cancelling, rollout steps and rollback are always direct."""
 
-    concurrent_runs: Count = 10
+    SCHEDULE = "Schedule"
+    TRAINING_JOB = "TrainingJob"
+    MODEL_DEPLOYMENT = "ModelDeployment"
 
 
 class ProjectSpec(Spec):
     """One project of a tenant, on one cluster."""
 
-    MUTABLE: ClassVar = frozenset({"quota"})
+    MUTABLE: ClassVar = frozenset({"quota", "approvals"})
 
     cluster: ClusterName
     quota: Quota = Field(default_factory=Quota)
+    approvals: dict[ApprovedKind, Annotated[int, Field(strict=True, ge=0, le=10)]] = Field(default_factory=dict)
+    """How many others must approve a change of a kind; 0 where nothing is said."""

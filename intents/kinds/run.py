@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, JsonValue
 
-from intents.kinds.base import Count, ModelName, Part, Spec, TemplateRef, Word
+from intents.kinds.base import Count, Duration, ModelName, Part, Spec, TemplateRef, Word
 
 
 class Desired(StrEnum):
@@ -27,13 +27,22 @@ class Registration(Part):
     output: Word | None = None
 
 
-class RunSpec(Spec):
-    """A request to run one catalog template once; again, each time `attempt` is raised."""
-
-    MUTABLE: ClassVar = frozenset({"desired", "attempt"})
+class RunRequest(Part):
+    """What is run: asked once by a Run, again and again by a Schedule."""
 
     template: TemplateRef
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     register_: Registration | None = Field(default=None, alias="register")
+    deadline: Duration | None = None
+    """How long it may take from submission on."""
+    tries: Annotated[int, Field(strict=True, ge=1, le=10)] = 1
+    """How often it is submitted before a failure is final."""
+
+
+class RunSpec(RunRequest, Spec):
+    """A request to run one catalog template once; again, each time `attempt` is raised."""
+
+    MUTABLE: ClassVar = frozenset({"desired", "attempt"})
+
     desired: Desired = Desired.RUNNING
     attempt: Count = 1

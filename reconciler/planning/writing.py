@@ -17,6 +17,7 @@ from intents.problems import InvalidIntent, Problem, Severity
 from intents.reading import read
 from intents.tree import Tree
 from intents.writing import blob_id
+from reconciler.planning.capabilities import not_carried_out
 
 RequestId = NewType("RequestId", UUID)
 CommitId = NewType("CommitId", str)
@@ -176,7 +177,8 @@ def _apply(tree: Tree, principal: Principal, writes: Sequence[Write]) -> Tree:
     if problems:
         raise InvalidIntent(problems)
     after = tree.advance(changes)
-    if refusals := refusing(check(tree, after, changes.keys())):
+    gaps = [gap for document in changes.values() if document is not None for gap in not_carried_out(document)]
+    if refusals := refusing((*gaps, *check(tree, after, changes.keys()))):
         raise InvalidIntent(refusals)
     return after
 

@@ -62,11 +62,12 @@ def _read(path: str, body: bytes) -> dict[str, Document[Spec]]:
 def _package_problems(document: Document[Spec] | None, files: Mapping[str, bytes]) -> Iterable[Problem]:
     """Return what is wrong with the package beside a template; other documents have none."""
     template = of_spec(document, TemplateSpec) if document and document.identity.kind is Kind.TEMPLATE else None
-    if template is None:
+    if template is None or template.spec.package is None:
         return ()
-    path = f"{template.path.rpartition('/')[0]}/{template.spec.package.file}"
+    file = template.spec.package.file
+    path = f"{template.path.rpartition('/')[0]}/{file}"
     if path not in files:
-        message = f"{template.spec.package.file} is not beside the template"
+        message = f"{file} is not beside the template"
         return (template.problem("invalid-package", message, "spec", "package", "file"),)
     return check_package(template, files[path])
 

@@ -200,9 +200,9 @@ def is_projected(ledger: Ledger, repository: GitRepository, head: str) -> None:
     history = repository.between(None, head)
     changes = [(each.id, change.path) for each in history for change in repository.changes(each.parent, each.id)]
     with ledger.connect() as connection:
-        rows = connection.execute("SELECT path, blob FROM intents").fetchall()
+        rows = dict[object, object](connection.execute("SELECT path, blob FROM intents").fetchall())  # type: ignore[arg-type]
         told = connection.execute("SELECT commit, data->>'path' FROM events").fetchall()
-    assert dict(rows) == {path: document.blob for path in tree if (document := tree.get(path))}
+    assert rows == {path: document.blob for path in tree if (document := tree.get(path))}
     assert Counter(told) == Counter((commit, path) for commit, path in changes if identify(path))
 
 
@@ -260,5 +260,6 @@ async def test_postgres_is_killed_between_move_and_close(place: Place) -> None:
             await asyncio.to_thread(server.kill)
             (place.folder / "go").touch()
             await asyncio.to_thread(server.start)
-            await until(lambda count=len(asked.good): len(asked.good) > count + 8, "clients to be served")  # type: ignore[misc]
+            served = len(asked.good) + 8
+            await until(lambda: len(asked.good) > served, "clients to be served")
         await is_whole(place, database, asked)

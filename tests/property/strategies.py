@@ -25,6 +25,14 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(TEXT, JSON, max_size=4)
 
 
+SHARES = st.integers(0, 100)
+PRICES = st.floats(0, 1_000_000)
+DURATIONS = st.from_regex(r"[1-9][0-9]{0,4}[smh]", fullmatch=True)
+URLS = st.from_regex(r"https://[a-z]{1,10}\.example/[a-z]{0,5}", fullmatch=True)
+IMAGES = st.from_regex(r"[a-z]{1,8}\.example/[a-z]{1,8}:[a-z0-9]{1,5}(@sha256:[0-9a-f]{64})?", fullmatch=True)
+NETWORKS = st.ip_addresses(v=4).map(lambda address: f"{address}/32")
+
+
 def name(what: str) -> st.SearchStrategy[str]:
     """Names of a sort, up to their limit."""
     rule = RULES[what]
@@ -58,13 +66,18 @@ def _replicas(bounds: tuple[int, int]) -> dict[str, int]:
 
 _SUBJECTS = PERSONS.map(lambda who: {"user": who}) | PERSONS.map(lambda who: {"group": who})
 _ROLES = st.lists(st.sampled_from(["viewer", "developer", "approver", "admin"]), min_size=1, max_size=4)
+_GPUS = st.dictionaries(name("GPU type"), COUNTS, max_size=1)
+_RESOURCES = _some(cpus=QUANTITIES, memory=QUANTITIES, gpus=_GPUS)
+_QUOTA = _some(
+    cpus=QUANTITIES,
+    memory=QUANTITIES,
+    gpus=st.dictionaries(name("GPU type"), COUNTS, max_size=2),
+    concurrentRuns=COUNTS,
+)
 _VERSION = {"name": name("version"), "model": MODEL_REFS, "digest": DIGESTS}
-_SERVED = {
-    "replicas": st.tuples(COUNTS, COUNTS).map(_replicas),
-    "resources": _some(cpus=QUANTITIES, memory=QUANTITIES),
-}
+_SERVED = {"replicas": st.tuples(COUNTS, COUNTS).map(_replicas), "resources": _RESOURCES}
 _VERSIONS = st.lists(_all(_VERSION, **_SERVED), min_size=1, max_size=3)
-_LIVE = st.lists(_all({**_VERSION, "weight": st.integers(0, 100)}, **_SERVED), min_size=1, max_size=3)
+_LIVE = st.lists(_all({**_VERSION, "weight": SHARES}, **_SERVED), min_size=1, max_size=3)
 _FILES = st.fixed_dictionaries(
     {
         "path": st.from_regex(r"[a-z]{1,5}(/[a-z0-9]{1,5}){0,3}", fullmatch=True),
@@ -72,37 +85,159 @@ _FILES = st.fixed_dictionaries(
         "sha256": HEX,
     }
 )
+_REGISTER = _all({"model": name("model")}, output=WORDS)
+_RUN = {"parameters": OBJECTS, "register": _REGISTER, "deadline": DURATIONS, "tries": st.integers(1, 10)}
+_DESIRED = st.sampled_from(["Running", "Cancelled"])
+
+_PAIR = {"stable": name("version"), "candidate": name("version")}
+_GATE = _all(
+    {
+        "metric": st.sampled_from(["errorRate", "p50LatencyMs", "p95LatencyMs", "p99LatencyMs"]),
+        "below": st.floats(1e-6, 1e9),
+    },
+    minRequests=COUNTS,
+)
+_STEP = _all({"weight": SHARES}, atLeast=DURATIONS, gates=st.lists(_GATE, max_size=2))
+_NAME_VALUE = st.fixed_dictionaries({"name": st.just("X-Arm"), "value": WORDS})
+_MATCH = st.builds(
+    lambda version, kind, pair: {"version": version, kind: pair},
+    name("version"),
+    st.sampled_from(["header", "cookie"]),
+    _NAME_VALUE,
+)
+TRAFFIC = st.one_of(
+    st.just({"replace": {}}),
+    st.fixed_dictionaries(
+        {
+            "canary": _all(
+                {**_PAIR, "steps": st.lists(_STEP, min_size=1, max_size=3)},
+                onFailure=st.sampled_from(["rollback", "hold"]),
+            )
+        }
+    ),
+    st.fixed_dictionaries({"blueGreen": _all(_PAIR, atLeast=DURATIONS, keep=DURATIONS)}),
+    st.fixed_dictionaries(
+        {
+            "ab": _all(
+                {"split": st.dictionaries(name("version"), SHARES, min_size=2, max_size=3)},
+                match=st.lists(_MATCH, max_size=2),
+                splitter=st.sampled_from(["edge", "inferenceGraph"]),
+            )
+        }
+    ),
+    st.fixed_dictionaries({"shadow": _all(_PAIR, percent=st.integers(1, 100))}),
+)
+_POOL = _all(
+    {"type": name("GPU type"), "count": COUNTS},
+    resource=st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
+    nodeSelector=st.dictionaries(WORDS, WORDS, max_size=2),
+    tolerations=st.lists(_all({"key": WORDS}, operator=st.sampled_from(["Exists", "Equal"]), value=WORDS), max_size=2),
+)
+_KSERVE = _some(mode=st.sampled_from(["Standard", "Knative"]), version=st.just("0.20"))
+_CLUSTER = {
+    "kserve": _KSERVE,
+    "gpuPools": st.lists(_POOL, max_size=2),
+    "capacity": st.fixed_dictionaries({"cpus": QUANTITIES, "memory": QUANTITIES}),
+}
+_KUBERNETES = _all(
+    {"argocd": _all({"repoURL": URLS}, namespace=st.just("argocd")), "kfp": st.fixed_dictionaries({"endpoint": URLS})},
+    gateway=st.fixed_dictionaries({"class": st.just("envoy")}),
+)
+_UID = {"uid": st.uuids().map(str)}
+_RULES = st.sampled_from(["imageAllowlist", "noPrivileged", "runAsNonRoot", "resourceLimits", "gpuTypes"])
 
 DOCUMENTS: dict[Kind, st.SearchStrategy[dict[str, Any]]] = {
     Kind.PLATFORM: _all(
         {
             "baseDomain": st.just("ml.localhost"),
-            "repository": _all({"uid": st.uuids().map(str)}, home=st.just("local")),
+            "repository": _all(_UID, home=st.just("local"), mirror=URLS)
+            | _all(
+                {
+                    **_UID,
+                    "home": st.just("forge"),
+                    "forge": st.fixed_dictionaries({"provider": st.just("gitea"), "url": URLS}),
+                }
+            ),
             "admins": st.lists(_SUBJECTS, min_size=1, max_size=3),
         },
-        auth=_some(mode=st.just("passthrough")),
+        auth=_some(mode=st.just("passthrough"))
+        | st.fixed_dictionaries(
+            {
+                "mode": st.just("jwt"),
+                "jwt": _all(
+                    {"issuer": URLS, "audience": WORDS, "jwksUri": URLS, "tenantClaim": WORDS}, groupsClaim=WORDS
+                ),
+            }
+        ),
+        images=st.fixed_dictionaries({"allow": st.lists(IMAGES | st.just("docker.io/*"), min_size=1, max_size=3)}),
+        policies=st.dictionaries(_RULES, st.sampled_from(["audit", "enforce"]), max_size=3),
+        prices=_some(
+            gpuHour=st.dictionaries(name("GPU type"), PRICES, max_size=2),
+            cpuHour=PRICES,
+            memoryGiBHour=PRICES,
+            currency=st.just("CHF"),
+        ),
+        changeLimits=_some(
+            deletedDeployments=_all({"atMost": SHARES.map(lambda share: f"{share}%")}, floor=st.integers(0, 10)),
+            tenantsTouched=COUNTS,
+        ),
     ),
-    Kind.CLUSTER: _all({"driver": st.just("local")}, kserve=_some(mode=st.just("Standard"), version=st.just("0.20"))),
+    Kind.CLUSTER: _all({"driver": st.just("local")}, **_CLUSTER)
+    | _all({"driver": st.just("kubernetes"), "kubernetes": _KUBERNETES}, **_CLUSTER),
     Kind.TENANT: _all(
         {
             "displayName": TEXT,
             "hostnames": st.lists(name("hostname"), min_size=1, max_size=3),
             "defaultProject": name("project"),
         },
+        quota=_QUOTA,
         members=st.lists(st.builds(lambda who, roles: {**who, "roles": roles}, _SUBJECTS, _ROLES), max_size=3),
+        egress=st.lists(
+            st.fixed_dictionaries({"to": NETWORKS, "ports": st.lists(st.integers(1, 65535), min_size=1, max_size=3)}),
+            max_size=2,
+        ),
     ),
-    Kind.PROJECT: _all({"cluster": name("cluster")}, quota=_some(concurrentRuns=COUNTS)),
-    Kind.TEMPLATE: _all(
-        {"package": _all({"sha256": HEX}, file=st.just("pipeline.yaml"))},
-        parameters=OBJECTS,
-        tenants=st.lists(name("tenant"), max_size=3),
-        models=st.lists(st.fixed_dictionaries({"task": WORDS, "output": WORDS}), max_size=3),
+    Kind.PROJECT: _all(
+        {"cluster": name("cluster")},
+        quota=_QUOTA,
+        approvals=st.dictionaries(st.sampled_from(["Schedule", "ModelDeployment"]), st.integers(0, 10)),
     ),
-    Kind.RUN: _all(
+    Kind.TEMPLATE: st.one_of(
+        *(
+            _all(
+                program,
+                parameters=OBJECTS,
+                resources=_RESOURCES,
+                tenants=st.lists(name("tenant"), max_size=3),
+                models=st.lists(st.fixed_dictionaries({"task": WORDS, "output": WORDS}), max_size=3),
+                deprecated=TEXT,
+            )
+            for program in (
+                {"package": _all({"sha256": HEX}, file=st.just("pipeline.yaml"))},
+                {
+                    "training": st.fixed_dictionaries(
+                        {"image": IMAGES, "command": st.lists(TEXT, min_size=1, max_size=3)}
+                    )
+                },
+            )
+        )
+    ),
+    Kind.RUN: _all({"template": TEMPLATE_REFS}, **_RUN, desired=_DESIRED, attempt=COUNTS),
+    Kind.SCHEDULE: _all(
+        {"cron": st.just("0 3 * * *"), "run": _all({"template": TEMPLATE_REFS}, **_RUN)},
+        timeZone=st.just("Europe/Zurich"),
+        concurrency=st.sampled_from(["Allow", "Forbid", "Replace"]),
+        catchUp=st.integers(0, 100),
+        suspended=st.booleans(),
+    ),
+    Kind.TRAINING_JOB: _all(
         {"template": TEMPLATE_REFS},
+        nodes=st.integers(1, 1000),
         parameters=OBJECTS,
-        register=_all({"model": name("model")}, output=WORDS),
-        desired=st.sampled_from(["Running", "Cancelled"]),
+        resources=_RESOURCES,
+        register=_REGISTER,
+        deadline=DURATIONS,
+        desired=_DESIRED,
         attempt=COUNTS,
     ),
     Kind.MODEL_VERSION: _all(
@@ -111,8 +246,12 @@ DOCUMENTS: dict[Kind, st.SearchStrategy[dict[str, Any]]] = {
         lineage=_all({"run": st.just("runs/2026-11-23/first"), "task": WORDS}, commit=BLOBS),
     ),
     Kind.MODEL_DEPLOYMENT: _all(
-        {"runtime": st.just("triton"), "versions": _VERSIONS, "traffic": st.just({"replace": {}})},
-        endpoint=_some(timeout=st.from_regex(r"[1-9][0-9]{0,4}[smh]", fullmatch=True)),
+        {"runtime": st.just("triton"), "versions": _VERSIONS, "traffic": TRAFFIC},
+        endpoint=_some(
+            timeout=DURATIONS,
+            access=st.sampled_from(["tenant", "platform", "public"]),
+            rateLimit=st.fixed_dictionaries({"requestsPerSecond": COUNTS}),
+        ),
     ),
     Kind.ROLLOUT: _all(
         {"of": BLOBS, "live": _LIVE},

@@ -170,7 +170,7 @@ def test_two_served_versions_never_share_an_inference_service(one: tuple[str, st
     assert ("-".join(one) == "-".join(other)) == (one == other)
 
 
-@settings(max_examples=66, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(kind=st.sampled_from(list(Kind)), names=st.fixed_dictionaries({what: name(what) for what in RULES}))
 def test_a_path_is_an_identity(kind: Kind, names: dict[str, str]) -> None:
     if names["tenant"] == "platform":
@@ -188,6 +188,8 @@ def _identity(kind: Kind, names: dict[str, str]) -> Identity:
         Kind.PROJECT: Identity(Kind.PROJECT, names["project"], **inside),
         Kind.TEMPLATE: Identity(Kind.TEMPLATE, names["template"], version=names["template version"]),
         Kind.RUN: Identity(Kind.RUN, names["run"], date="2026-11-23", **inside),
+        Kind.SCHEDULE: Identity(Kind.SCHEDULE, names["schedule"], **inside),
+        Kind.TRAINING_JOB: Identity(Kind.TRAINING_JOB, names["training job"], **inside),
         Kind.MODEL_VERSION: Identity(Kind.MODEL_VERSION, names["model"], version=names["model version"], **inside),
         Kind.MODEL_DEPLOYMENT: Identity(Kind.MODEL_DEPLOYMENT, names["deployment"], **inside),
         Kind.ROLLOUT: Identity(Kind.ROLLOUT, names["deployment"], **inside),

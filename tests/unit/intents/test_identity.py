@@ -14,6 +14,8 @@ IDENTITIES = {
     "tenants/acme/tenant.yaml": Identity(Kind.TENANT, "acme", "acme"),
     "tenants/acme/projects/ml/project.yaml": Identity(Kind.PROJECT, "ml", "acme", "ml"),
     "tenants/acme/projects/ml/runs/2026-11-23/a.yaml": Identity(Kind.RUN, "a", "acme", "ml", date="2026-11-23"),
+    "tenants/acme/projects/ml/schedules/nightly.yaml": Identity(Kind.SCHEDULE, "nightly", "acme", "ml"),
+    "tenants/acme/projects/ml/training/linear.yaml": Identity(Kind.TRAINING_JOB, "linear", "acme", "ml"),
     "tenants/acme/projects/ml/models/m/12.yaml": Identity(Kind.MODEL_VERSION, "m", "acme", "ml", "12"),
     "tenants/acme/projects/ml/deployments/d.yaml": Identity(Kind.MODEL_DEPLOYMENT, "d", "acme", "ml"),
     "tenants/acme/projects/ml/deployments/d.rollout.yaml": Identity(Kind.ROLLOUT, "d", "acme", "ml"),

@@ -52,6 +52,15 @@ spec:
       digest: "sha256:DIGEST"
 """.replace("DIGEST", "a" * 64)
 
+TENANT = """\
+apiVersion: ordain.dev/v1alpha1
+kind: Tenant
+spec:
+  displayName: Acme
+  hostnames: [acme]
+  defaultProject: fraud
+"""
+
 DOCUMENTS: list[tuple[str, str, str | bytes, int]] = [
     ("misplaced-file", "tenants/readme.txt", HEAD, 0),
     ("invalid-name", "tenants/ACME/tenant.yaml", HEAD, 0),
@@ -74,7 +83,7 @@ DOCUMENTS: list[tuple[str, str, str | bytes, int]] = [
     ("ambiguous-scalar", RUN, HEAD + "  parameters: {a: 'x\u2028y'}\n", 5),
     ("number-out-of-range", RUN, HEAD + f"  parameters: {{a: {2**64}}}\n", 5),
     ("kind-mismatch", CLUSTER, HEAD.replace("  template: train@1.0.0", "  driver: local"), 2),
-    ("unknown-field", RUN, HEAD + "  deadline: 2h\n", 5),
+    ("unknown-field", RUN, HEAD + "  deadlin: 2h\n", 5),
     ("missing-field", RUN, HEAD.replace("  template: train@1.0.0", "  attempt: 1"), 3),
     ("wrong-type", RUN, HEAD + "  attempt: x\n", 5),
     ("invalid-value", RUN, HEAD + "  desired: Paused\n", 5),
@@ -83,6 +92,7 @@ DOCUMENTS: list[tuple[str, str, str | bytes, int]] = [
     ("invalid-reference", RUN, HEAD.replace("@1.0.0", ""), 4),
     ("invalid-quantity", DEPLOYMENT, DEPLOYED.replace("2Gi", "2GB"), 10),
     ("invalid-quantity", DEPLOYMENT, DEPLOYED.replace("cpus: 1", "cpus: 0"), 10),
+    ("invalid-network", ACME, TENANT + "  egress: [{to: 10.0.0.1/8, ports: [1]}]\n", 7),
     ("invalid-duration", DEPLOYMENT, DEPLOYED.replace("5s", "5 seconds"), 6),
 ]
 
@@ -126,7 +136,7 @@ CHANGES: list[tuple[str, Change, str, str]] = [
     ("duplicate-hostname", {GLOBEX: {**SPECS[GLOBEX], "hostnames": ["globex", "acme"]}}, GLOBEX, "spec.hostnames.1"),
     ("duplicate-hostname", {GLOBEX: {**SPECS[GLOBEX], "hostnames": ["globex", "globex"]}}, GLOBEX, "spec.hostnames.1"),
     ("immutable-field", {RUN: {**SPECS[RUN], "attempt": 3, "parameters": {"rounds": 7}}}, RUN, "spec.parameters"),
-    ("immutable-field", {PLATFORM: {**SPECS[PLATFORM], "repository": {"uid": "00000000-0000-4000-8000-000000000000"}}}, PLATFORM, "spec.repository"),
+    ("immutable-field", {PLATFORM: {**SPECS[PLATFORM], "repository": {"uid": "00000000-0000-4000-8000-000000000000"}}}, PLATFORM, "spec.repository.uid"),
     ("immutable-field", {MODEL_1: {**SPECS[MODEL_1], "signature": {}}}, MODEL_1, "spec.signature"),
     ("not-empty", {ACME: None}, ACME, ""),
     ("not-empty", {FRAUD: None}, FRAUD, ""),
@@ -143,6 +153,7 @@ ELSEWHERE = {
     "package-changed": "test_packages",
     "package-parameters": "test_packages",
     "invalid-member": "below",
+    "not-carried-out": "planning/test_capabilities",
 }
 
 

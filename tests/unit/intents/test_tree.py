@@ -6,6 +6,7 @@ from intents.kinds import Kind
 from intents.problems import InvalidIntent
 from intents.tree import Tree
 from tests.fixtures.trees import (
+    DDP,
     ACME,
     DEPLOYMENT,
     GLOBEX,
@@ -30,7 +31,7 @@ def test_lookups_by_name() -> None:
     assert set(tree.deployments("acme", "fraud")) == {"scoring"}
     assert tree.models("acme", "fraud") == ("fraud", "other")
     assert list(tree.model_versions("acme", "fraud", "fraud")) == [1, 2]
-    assert list(tree.templates()) == ["secret@1.0.0", "train@1.0.0"]
+    assert list(tree.templates()) == ["ddp@1.0.0", "secret@1.0.0", "train@1.0.0"]
     assert tree.hostnames() == {
         "acme.ml.localhost": "acme",
         "globex-eu.ml.localhost": "globex",
@@ -44,6 +45,8 @@ def test_lookups_by_name() -> None:
         tree.model_version("acme", "fraud", "fraud@2"),
         tree.deployment("acme", "fraud", "scoring"),
         tree.rollout("acme", "fraud", "scoring"),
+        tree.schedule("acme", "fraud", "nightly"),
+        tree.training_job("acme", "fraud", "linear"),
     )
     assert all(found)
 
@@ -67,7 +70,7 @@ def test_a_bare_template_name_is_its_newest_version() -> None:
     newest = tree.template("train")
     assert newest is not None
     assert newest.identity.version == "1.10.0"
-    assert list(tree.templates()) == ["secret@1.0.0", "train@1.0.0", "train@1.9.0", "train@1.10.0"]
+    assert list(tree.templates()) == ["ddp@1.0.0", "secret@1.0.0", "train@1.0.0", "train@1.9.0", "train@1.10.0"]
 
 
 def test_an_older_tree_is_not_touched() -> None:
@@ -79,7 +82,7 @@ def test_an_older_tree_is_not_touched() -> None:
     assert after.get(RUN) is None
     assert after.run("acme", "fraud", "first") is None
     assert set(after.hostnames()) == {"acme.ml.localhost", "globex-us.ml.localhost"}
-    assert set(after.of_kind(Kind.TEMPLATE)) == {TRAIN}
+    assert set(after.of_kind(Kind.TEMPLATE)) == {DDP, TRAIN}
 
 
 def test_removing_what_is_not_there_changes_nothing() -> None:

@@ -116,7 +116,7 @@ def test_several_writes_stand_or_fall_together_with_every_problem() -> None:
 
 
 def test_every_problem_of_a_document_is_told_with_place_and_hint() -> None:
-    spec = {"template": "trian@1.0.0", "desired": "Runing", "tries": 2}
+    spec = {"template": "trian@1.0.0", "desired": "Runing", "atempt": 2}
     _, decision = decide_request(small_tree(), request(put(NEW_RUN, spec)))
     assert isinstance(decision, Refused)
     assert sorted(codes(decision)) == ["invalid-value", "unknown-field"]

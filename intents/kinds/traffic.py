@@ -1,0 +1,147 @@
+"""How traffic moves between the versions of a deployment: exactly one strategy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from intents.kinds.base import Count, Duration, HeaderName, HeaderValue, Part, VersionName, refuse
+
+Percent = Annotated[StrictInt, Field(ge=0, le=100)]
+
+
+class Replace(Part):
+    """Bring up the new version, move all traffic, end the old one."""
+
+
+class Metric(StrEnum):
+    """What a gate can look at, measured at the edge since the step began."""
+
+    ERROR_RATE = "errorRate"
+    """5xx answers by all answers, from 0 to 1."""
+    P50_LATENCY_MS = "p50LatencyMs"
+    P95_LATENCY_MS = "p95LatencyMs"
+    P99_LATENCY_MS = "p99LatencyMs"
+
+
+class Gate(Part):
+    """A condition on the candidate without which a step is not left."""
+
+    metric: Metric
+    below: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+    min_requests: Count = 1
+    """Fewer requests than these say nothing: the step waits."""
+
+
+class CanaryStep(Part):
+    """The candidate's share, and what must hold before the next step."""
+
+    weight: Percent
+    at_least: Duration | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+class OnFailure(StrEnum):
+    """What a gate that fails does."""
+
+    ROLLBACK = "rollback"
+    HOLD = "hold"
+
+
+class Pair(Part):
+    """The version that serves, and the one that may take its place."""
+
+    stable: VersionName
+    candidate: VersionName
+
+
+class Canary(Pair):
+    """Move traffic to the candidate step by step."""
+
+    steps: Annotated[tuple[CanaryStep, ...], Field(min_length=1, max_length=50)]
+    on_failure: OnFailure = OnFailure.ROLLBACK
+
+
+class BlueGreen(Pair):
+    """Bring the candidate up whole without traffic, then move all of it at once."""
+
+    at_least: Duration | None = None
+    """How long the candidate stands ready before traffic moves."""
+    keep: Duration | None = None
+    """How long the stable version stays up after that."""
+
+
+class NameValue(Part):
+    """A header or cookie with this very value."""
+
+    name: HeaderName
+    value: HeaderValue
+
+
+class Match(Part):
+    """Requests that always reach one version: those with this header, or this cookie."""
+
+    version: VersionName
+    header: NameValue | None = None
+    cookie: NameValue | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.header is None) == (self.cookie is None):
+            raise refuse("invalid-value", "a match is either a `header` or a `cookie`", "give exactly one")
+        return self
+
+
+class Splitter(StrEnum):
+    """What divides the traffic: the edge, or a KServe InferenceGraph behind it."""
+
+    EDGE = "edge"
+    INFERENCE_GRAPH = "inferenceGraph"
+
+
+class AB(Part):
+    """Serve several versions side by side for comparison."""
+
+    split: Annotated[dict[VersionName, Percent], Field(min_length=2, max_length=10)]
+    """Percent of the requests that match nothing below, by version."""
+    match: tuple[Match, ...] = ()
+    splitter: Splitter = Splitter.EDGE
+
+
+class Shadow(Pair):
+    """Send copies of requests to the candidate; its answers are thrown away."""
+
+    percent: Annotated[StrictInt, Field(ge=1, le=100)] = 100
+
+
+Strategy = Replace | Canary | BlueGreen | AB | Shadow
+
+
+class Traffic(Part):
+    """How traffic moves; exactly one strategy."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    replace: Replace | None = None
+    canary: Canary | None = None
+    blue_green: BlueGreen | None = None
+    ab: AB | None = None
+    shadow: Shadow | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise refuse("invalid-value", f"exactly one strategy is wanted, not {found}", "keep one")
+        return self
+
+    @property
+    def strategy(self) -> Strategy:
+        """The one strategy."""
+        found: Strategy = next(
+            each for each in (self.replace, self.canary, self.blue_green, self.ab, self.shadow) if each is not None
+        )
+        return found
