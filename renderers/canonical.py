@@ -13,8 +13,3 @@ Manifest: TypeAlias = dict[str, Any]
 def to_yaml(manifest: Manifest) -> bytes:
     """Write a manifest with sorted keys, in block style."""
     return _to_yaml(manifest, sort_keys=True)
-
-
-def path_of(tenant: str, project: str, manifest: Manifest) -> str:
-    """Return where a manifest lies on the rendered branch."""
-    return f"{tenant}/{project}/{manifest['kind'].lower()}-{manifest['metadata']['name']}.yaml"

@@ -22,7 +22,9 @@ from reconciler.workers.loop import Turned
 from reconciler.workers.tree_at_head import TreeAtHead
 from renderers import marks
 from renderers.canonical import to_yaml
-from renderers.deployments import render_deployment
+from renderers.rendering import render_unit
+from renderers.rendering import sources as sources_of
+from renderers.unit import Unit, UnitKind
 
 METADATA = "hydrator.metadata"
 
@@ -36,16 +38,13 @@ def rendered_ref(cluster: str) -> str:
 class Rendering:
     """The files of one deployment, with the documents they were rendered from."""
 
+    rollout: str
+    """Blob id of the rollout that was rendered."""
     sources: tuple[str, ...]
-    """Blob ids of the deployment, its rollout, and all else it depends on."""
+    """Blob ids of all it depends on."""
     files: Mapping[str, bytes]
     problem: str = ""
     """Why it cannot be rendered; its folder then stays as it is, and others go on."""
-
-    @property
-    def rollout(self) -> str:
-        """Blob id of the rollout that was rendered."""
-        return self.sources[1]
 
 
 @dataclass
@@ -95,16 +94,19 @@ class Hydrator:
     def _render(self, tree: Tree, document: Document[ModelDeploymentSpec]) -> Rendering:
         """Render one deployment, or take the last rendering where its sources are the same."""
         who = document.identity
-        sources = _sources(tree, document)
+        unit = Unit(UnitKind.DEPLOYMENT, self.cluster, who.tenant, who.project, who.name)
+        sources = _blobs(tree, unit)
+        live = tree.rollout(who.tenant, who.project, who.name)
+        rollout = live.blob if live else ""
         last = self._renderings.get(document.path)
         if last is not None and last.sources == sources:
             return last
         try:
-            manifests = render_deployment(tree, who.tenant, who.project, who.name)
+            manifests = render_unit(tree, unit)
         except Exception as error:  # noqa: BLE001 - one deployment's render never stops the others
             files = last.files if last else self._standing(document)
-            return Rendering(sources, files, f"{type(error).__name__}: {error}")
-        return Rendering(sources, {path: to_yaml(manifest) for path, manifest in manifests.items()})
+            return Rendering(rollout, sources, files, f"{type(error).__name__}: {error}")
+        return Rendering(rollout, sources, {path: to_yaml(manifest) for path, manifest in manifests.items()})
 
     def _standing(self, document: Document[ModelDeploymentSpec]) -> Mapping[str, bytes]:
         """Return a deployment's files as they are on the branch: what was rendered before this process began."""
@@ -175,13 +177,9 @@ def _rendered(reason: str, message: str, blob: str, *, status: bool) -> Conditio
     return Condition("Rendered", status=status, reason=reason, message=message, observed_blob=blob)
 
 
-def _sources(tree: Tree, document: Document[ModelDeploymentSpec]) -> tuple[str, ...]:
-    """Return the blob ids of everything a rendering depends on."""
-    who = document.identity
-    rollout = tree.rollout(who.tenant, who.project, who.name)
-    tenant, project = tree.tenant(who.tenant), tree.project(who.tenant, who.project)
-    platform = tree.get("platform/platform.yaml")
-    return tuple(each.blob if each else "" for each in (document, rollout, project, tenant, platform))
+def _blobs(tree: Tree, unit: Unit) -> tuple[str, ...]:
+    """Return the blob ids of everything a rendering depends on, by path; of what is absent, nothing."""
+    return tuple(each.blob if (each := tree.get(path)) else "" for path in sources_of(tree, unit))
 
 
 def _metadata(

@@ -4,12 +4,12 @@ import pytest
 
 from intents.tree import Tree
 from renderers.canonical import to_yaml
-from renderers.deployments import render_deployment
-from tests.fixtures.serving import situations
+from renderers.rendering import render_unit
+from tests.fixtures.serving import SCORING, situations
 from tests.golden.golden_files import check_golden
 
 
 @pytest.mark.parametrize(("name", "tree"), situations().items(), ids=situations())
 def test_a_deployment_is_rendered_as_kept(name: str, tree: Tree) -> None:
-    manifests = render_deployment(tree, "acme", "fraud", "scoring")
+    manifests = render_unit(tree, SCORING)
     check_golden(f"deployments/{name}", {path: to_yaml(manifest) for path, manifest in manifests.items()})

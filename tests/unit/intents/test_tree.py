@@ -6,8 +6,8 @@ from intents.kinds import Kind
 from intents.problems import InvalidIntent
 from intents.tree import Tree
 from tests.fixtures.trees import (
-    DDP,
     ACME,
+    DDP,
     DEPLOYMENT,
     GLOBEX,
     MODEL_1,

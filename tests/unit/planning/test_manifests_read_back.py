@@ -6,8 +6,8 @@ from intents.tree import Tree
 from reconciler.planning.manifests import Manifest, edge_routes, server_specs
 from reconciler.planning.observations import Backend, EdgeRoute, ServerSpec
 from renderers.canonical import to_yaml
-from renderers.deployments import render_deployment
-from tests.fixtures.serving import situations
+from renderers.rendering import render_unit
+from tests.fixtures.serving import SCORING, situations
 from tests.fixtures.trees import ACME, V1, V2, document, small_specs
 
 TREES = situations()
@@ -15,7 +15,7 @@ TREES = situations()
 
 def read_back(tree: Tree) -> list[Manifest]:
     """Render the deployment, and read its bytes as the driver finds them on the branch."""
-    rendered = render_deployment(tree, "acme", "fraud", "scoring")
+    rendered = render_unit(tree, SCORING)
     return [yaml.safe_load(to_yaml(manifest)) for manifest in rendered.values()]
 
 

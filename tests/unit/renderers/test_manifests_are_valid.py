@@ -10,21 +10,22 @@ from intents.names import DNS_LABEL_LIMIT
 from intents.quantities import canonical_quantity
 from intents.tree import Tree
 from renderers.canonical import to_yaml
-from renderers.deployments import render_deployment
+from renderers.rendering import render_unit
+from renderers.unit import Unit, UnitKind
 from tests.fixtures.custom_resources import complaints, missing_defaults
-from tests.fixtures.serving import situations
+from tests.fixtures.serving import SCORING, situations
 from tests.fixtures.trees import DEPLOYMENT, ROLLOUT, V1, V2
 
 TREES = situations()
 MANIFESTS = [
     pytest.param(manifest, id=f"{name}-{path}")
     for name, tree in TREES.items()
-    for path, manifest in render_deployment(tree, "acme", "fraud", "scoring").items()
+    for path, manifest in render_unit(tree, SCORING).items()
 ]
 
 
 def of_kind(tree: Tree, kind: str) -> list[dict[str, Any]]:
-    rendered = render_deployment(tree, "acme", "fraud", "scoring").values()
+    rendered = render_unit(tree, SCORING).values()
     return [manifest for manifest in rendered if manifest["kind"] == kind]
 
 
@@ -123,13 +124,13 @@ def test_weights_and_bytes_come_from_the_rollout_alone() -> None:
 
 
 def test_without_a_rollout_nothing_is_rendered() -> None:
-    assert render_deployment(TREES["not-rolled-out"], "acme", "fraud", "scoring") == {}
-    assert render_deployment(TREES["first"], "acme", "fraud", "nothing") == {}
+    assert render_unit(TREES["not-rolled-out"], SCORING) == {}
+    assert render_unit(TREES["first"], Unit(UnitKind.DEPLOYMENT, "local", "acme", "fraud", "nothing")) == {}
 
 
 def test_the_order_of_the_tree_does_not_show() -> None:
     documents = {path: document for path in TREES["moved"] if (document := TREES["moved"].get(path))}
     reversed_tree = Tree.empty().advance(dict(reversed(documents.items())))
-    first = render_deployment(TREES["moved"], "acme", "fraud", "scoring")
-    second = render_deployment(reversed_tree, "acme", "fraud", "scoring")
+    first = render_unit(TREES["moved"], SCORING)
+    second = render_unit(reversed_tree, SCORING)
     assert list(map(to_yaml, first.values())) == list(map(to_yaml, second.values()))

@@ -1,0 +1,49 @@
+"""A unit: what is rendered as one, and where its manifests lie on the rendered branch.
+
+A manifest's path follows from its unit: tenants' workloads lie at `<tenant>/<project>/`, what only the platform may
+write at `platform/tenants/<tenant>/` and `platform/cluster/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from renderers.canonical import Manifest
+
+
+class UnitKind(StrEnum):
+    """The sorts of units."""
+
+    CLUSTER = "cluster"
+    """What a cluster needs once."""
+    TENANT = "tenant"
+    """What a tenant needs once on a cluster that has a project of it."""
+    PROJECT = "project"
+    """A project's namespace and all that fences it."""
+    DEPLOYMENT = "deployment"
+    TRAINING_JOB = "training-job"
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """One thing to render on one cluster."""
+
+    kind: UnitKind
+    cluster: str
+    tenant: str = ""
+    project: str = ""
+    name: str = ""
+
+
+def manifest_path(unit: Unit, manifest: Manifest) -> str:
+    """Return where a manifest of a unit lies on the rendered branch."""
+    kind, metadata = manifest["kind"].lower(), manifest["metadata"]
+    match unit.kind:
+        case UnitKind.CLUSTER:
+            return f"platform/cluster/{kind}-{metadata['name']}.yaml"
+        case UnitKind.TENANT | UnitKind.PROJECT:
+            place = f"{unit.project}-" if unit.project else ""
+            return f"platform/tenants/{unit.tenant}/{place}{kind}-{metadata['name']}.yaml"
+        case _:
+            return f"{unit.tenant}/{unit.project}/{kind}-{metadata['name']}.yaml"
