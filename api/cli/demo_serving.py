@@ -88,11 +88,11 @@ async def settled_on(demo: Demo, version: str, *, held: bool = False) -> None:
 
 
 def is_settled(view: Mapping[str, Any], version: str, *, held: bool) -> bool:
-    """Whether the rollout has reached its end: one live version, ready for this very document."""
+    """Whether the deployment has arrived at this version, and stands there by a hold or without one."""
     rollout = view["rollout"]
-    if not rollout or rollout["of"] != view["blob"] or bool(rollout.get("hold")) is not held:
+    if not view["ready"] or bool(rollout.get("hold")) is not held:
         return False
-    return bool(view["ready"]) and [each["name"] for each in rollout["live"]] == [version]
+    return [each["name"] for each in rollout["live"]] == [version]
 
 
 def _traffic_line(view: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from intents.identity import Identity, path_of
 from intents.kinds import Kind, ModelDeploymentSpec
 from intents.tree import Tree
 from intents.writing import dump
-from reconciler.planning.rollouts import roll_back
+from reconciler.planning.rollouts import arrived, roll_back
 from reconciler.planning.serving import Served
 from reconciler.planning.writing import ANY, RequestId, Write, WriteAction, WriteRequest
 from reconciler.workers.rollout_controller import rollout_request
@@ -140,7 +140,7 @@ async def _view(
     name = document.identity.name
     rollout = caller.tree.rollout(caller.tenant, caller.project, name)
     conditions = await context.reads(caller.tenant).conditions(caller.project, name)
-    current = rollout is not None and served is not None and served.rollout_blob == rollout.blob
+    current = served if rollout and served and served.rollout_blob == rollout.blob else None
     return {
         "name": name,
         "project": caller.project,
@@ -149,7 +149,7 @@ async def _view(
         "rollout": rollout.spec.model_dump(mode="json", by_alias=True) if rollout else None,
         "rollout_blob": rollout.blob if rollout else None,
         "served": [vars(version) for version in served.versions] if served else [],
-        "ready": bool(served and served.ready and current),
+        "ready": arrived(document.spec, document.blob, rollout.spec if rollout else None, current),
         "conditions": [{**vars(each), "stale": each.observed_blob != document.blob} for each in conditions],
         "path": f"/serve/{caller.project}/{name}/v2/models/{document.spec.versions[0].model_name}/infer",
     }

@@ -20,6 +20,7 @@ from intents.kinds.rollout import Hold
 from intents.tree import Tree
 from reconciler.planning.events import Event
 from reconciler.planning.observations import OutputArtifact
+from reconciler.planning.rollouts import arrived
 from reconciler.planning.serving import Condition, Served
 from reconciler.ports.errors import Waiting
 from reconciler.ports.reads import Page, RunView, TaskView
@@ -103,7 +104,7 @@ class DeploymentCard:
 
     @property
     def busy(self) -> bool:
-        return not self.ready or len(self.shares) > 1
+        return not self.ready
 
 
 @dataclass(frozen=True)
@@ -232,11 +233,12 @@ def deployment_card(
     main = max(shares, key=lambda each: each.weight, default=None)
     model = tree.model_version(who.tenant, who.project, main.model) if main else None
     target = document.spec.versions[0]
+    current = served if rollout and served and served.rollout_blob == rollout.blob else None
     return DeploymentCard(
         name=who.name,
         asked=f"{target.name} ({target.model})",
         path=f"/serve/{who.project}/{who.name}/v2/models/{target.model_name}/infer",
-        ready=bool(rollout and served and served.ready and served.rollout_blob == rollout.blob),
+        ready=arrived(document.spec, document.blob, rollout.spec if rollout else None, current),
         shares=shares,
         conditions=tuple((each, each.observed_blob != document.blob) for each in conditions),
         hold=rollout.spec.hold if rollout else None,

@@ -40,6 +40,16 @@ def next_step(asked: ModelDeploymentSpec, blob: str, rollout: RolloutSpec | None
     return _walk(rollout.last_good[0], rollout, served) if rollout.last_good else None
 
 
+def arrived(asked: ModelDeploymentSpec, blob: str, rollout: RolloutSpec | None, served: Served | None) -> bool:
+    """Say whether the walk is over: one version is live, it is the one to arrive at, and it answers.
+
+    That is the one asked for, or lastGood under a hold. `served` is as for `next_step`.
+    """
+    if rollout is None or served is None or len(rollout.live) != 1:
+        return False
+    return served.ready and next_step(asked, blob, rollout, served) is None
+
+
 def roll_back(rollout: RolloutSpec, blob: str, reason: str, by: str) -> Step | None:
     """Return the step that holds the rollout and turns it towards lastGood.
 

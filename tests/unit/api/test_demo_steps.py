@@ -116,19 +116,17 @@ async def test_the_first_version_needs_no_deployment() -> None:
     assert await version_name(client(lambda _: httpx.Response(404, json={})), "fraud@1") == "v1"
 
 
-def view(**changes: Any) -> dict[str, Any]:
-    rollout = {"of": "b1", "live": [{"name": "v2"}], "hold": None}
-    return {"blob": "b1", "ready": True, "rollout": rollout | changes.pop("rollout", {}), **changes}
+def view(*, ready: bool = True, **rollout: Any) -> dict[str, Any]:
+    return {"ready": ready, "rollout": {"live": [{"name": "v2"}], "hold": None} | rollout}
 
 
-def test_settled_means_alone_ready_and_for_this_document() -> None:
+def test_settled_means_ready_with_that_version_and_held_or_not() -> None:
     assert is_settled(view(), "v2", held=False)
+    assert not is_settled(view(), "v1", held=False)
     assert not is_settled(view(ready=False), "v2", held=False)
-    assert not is_settled(view(blob="b2"), "v2", held=False)
-    assert not is_settled(view(rollout={"live": [{"name": "v1"}, {"name": "v2"}]}), "v2", held=False)
-    assert not is_settled(view(rollout={"hold": {"reason": "r"}}), "v2", held=False)
-    assert is_settled(view(rollout={"hold": {"reason": "r"}}), "v2", held=True)
-    assert not is_settled({"blob": "b1", "ready": False, "rollout": None}, "v2", held=False)
+    assert not is_settled(view(hold={"reason": "r"}), "v2", held=False)
+    assert is_settled(view(hold={"reason": "r"}), "v2", held=True)
+    assert not is_settled({"ready": False, "rollout": None}, "v2", held=False)
 
 
 def test_answers_of_another_shape_differ_infinitely() -> None:

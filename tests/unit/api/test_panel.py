@@ -49,7 +49,7 @@ async def test_a_tenant_sees_its_whole_line(lined: tuple[World, Line]) -> None:
     shown = await page(world, ACME, "/")
     assert "Acme & Sons" in shown.text
     deployment = words(shown.one("article", id="deployment-fraud"))
-    assert deployment.startswith("fraud ready held asked: v2 (fraud@2) · last good: v1")
+    assert deployment.startswith("fraud moving held asked: v2 (fraud@2) · last good: v1")
     assert "v1 100 % fraud@1" in deployment
     assert "v2 0 % fraud@2" in deployment
     assert "starting loading the model" in deployment

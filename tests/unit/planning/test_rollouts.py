@@ -9,7 +9,7 @@ import pytest
 from intents.kinds.model_deployment import ModelDeploymentSpec
 from intents.kinds.rollout import LiveVersion, RolloutSpec
 from reconciler.planning.observations import ServerState
-from reconciler.planning.rollouts import Step, next_step, roll_back
+from reconciler.planning.rollouts import Step, arrived, next_step, roll_back
 from reconciler.planning.serving import Served, ServedVersion
 from tests.fixtures.trees import V1, V2, version_spec
 
@@ -213,3 +213,23 @@ def test_a_new_deployment_clears_the_hold_and_starts_from_what_is_live() -> None
 def test_a_hold_without_anything_good_stands_still() -> None:
     spec = rollout((V1, 100), (V2, 0), hold={"reason": "by hand", "by": "ana"})
     assert next_step(asked(V2), BLOB, spec, served(spec)) is None
+
+
+def test_arrived_is_alone_answering_and_what_was_asked_for() -> None:
+    there = rollout((V2, 100), last_good=live((V1, 100)))
+    assert arrived(asked(V2), BLOB, there, served(there))
+    assert not arrived(asked(V2), BLOB, there, served(there, down="v2"))
+    assert not arrived(asked(V2), BLOB, there, served(there, routed=False))
+    assert not arrived(asked(V2), BLOB, there, None), "what is served was rendered from another rollout"
+    assert not arrived(asked(V2), BLOB, None, None)
+    assert not arrived(asked(V3), OTHER, there, served(there)), "asked anew, and no step taken yet"
+    on_its_way = rollout((V1, 0), (V2, 100))
+    assert not arrived(asked(V2), BLOB, on_its_way, served(on_its_way))
+
+
+def test_under_a_hold_arrived_is_back_at_what_was_good() -> None:
+    step = roll_back(rollout((V1, 0), (V2, 100), last_good=live((V1, 100))), BLOB, "errors", "ana")
+    assert step is not None
+    assert not arrived(asked(V2), BLOB, step.rollout, served(step.rollout))
+    back = rollout((V1, 100), last_good=live((V1, 100)), hold=step.rollout.hold)
+    assert arrived(asked(V2), BLOB, back, served(back))
