@@ -120,7 +120,7 @@ def _unknown_model(change: Change, field: str, position: int, version: Version) 
 
 
 def _replace_has_one(document: Document, spec: ModelDeploymentSpec) -> Iterator[Problem]:
-    if len(spec.versions) > 1:
+    if spec.traffic.replace is not None and len(spec.versions) > 1:
         message = "the strategy `replace` serves one version; the rollout keeps the one before alive"
         yield document.problem("replace-one-version", message, "spec", "versions", 1, hint="keep the new one")
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGS = [ROOT / "templates", ROOT / "tests" / "fixtures" / "templates"]
-TEMPLATES = [folder.parent for catalog in CATALOGS for folder in sorted(catalog.glob("*/*/template.yaml"))]
+CATALOGS = [ROOT / folder for folder in ("templates", "docs/examples/templates", "tests/fixtures/templates")]
+TEMPLATES = [folder.parent for catalog in CATALOGS for folder in sorted(catalog.glob("*/*/pipeline.yaml"))]
 
 
 def test_packages_are_compiled_from_the_sources_beside_them() -> None:
@@ -25,12 +25,13 @@ def test_packages_are_compiled_from_the_sources_beside_them() -> None:
 def test_a_template_describes_the_parameters_its_package_takes(template: Path) -> None:
     schema = yaml.safe_load((template / "template.yaml").read_text())["spec"]["parameters"]
     declared = _parameters(template)
-    kinds = {"NUMBER_INTEGER": "integer", "NUMBER_DOUBLE": "number", "STRING": "string"}
+    kinds = {"NUMBER_INTEGER": "integer", "NUMBER_DOUBLE": "number", "STRING": "string", "BOOLEAN": "boolean"}
     assert {name: kinds[item["parameterType"]] for name, item in declared.items()} == {
         name: item["type"] for name, item in schema["properties"].items()
     }
     for name, item in schema["properties"].items():
-        assert item.get("default", declared[name]["defaultValue"]) == declared[name]["defaultValue"]
+        inside = declared[name].get("defaultValue")
+        assert item.get("default", inside) == inside
 
 
 def _parameters(template: Path) -> dict[str, Any]:
