@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from api.cli.explain import explain
 from api.cli.platform import demo, down, root_option, status, up
+from api.cli.schema import schema
 from reconciler.services.layout import Layout
 from reconciler.services.settings import Settings
 
@@ -44,7 +46,7 @@ def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
     return entry
 
 
-for command in (up, down, status, demo):
+for command in (up, down, status, demo, explain, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

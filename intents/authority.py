@@ -65,6 +65,20 @@ def forbidden(tree: Tree, principal: Principal, path: str, removed: Collection[s
     return _unless(allowed, path, principal, f"members of {identity.tenant} with the role {needed}")
 
 
+def written_by(kind: Kind) -> str:
+    """Return who may write intents of a kind, in words."""
+    match kind:
+        case Kind.MODEL_VERSION:
+            return "the model registry alone"
+        case Kind.ROLLOUT:
+            return "the rollout controller alone"
+        case Kind.PROJECT:
+            return "admins of the tenant"
+        case Kind.RUN:
+            return "developers of the tenant, and schedules"
+    return "platform admins" if kind in _PLATFORMS_OWN else "developers of the tenant"
+
+
 def _goes_with_deployment(identity: Identity, path: str, removed: Collection[str]) -> bool:
     if identity.kind is not Kind.ROLLOUT or path not in removed:
         return False

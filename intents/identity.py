@@ -38,6 +38,12 @@ def path_of(identity: Identity) -> str:
     return path
 
 
+def path_form(kind: Kind) -> str:
+    """Return where intents of a kind lie: `tenants/<tenant>/projects/<project>/schedules/<schedule>.yaml`."""
+    name = f"<{_NAMED_LIKE[kind].replace(' ', '-')}>" if kind in _NAMED_LIKE else ""
+    return _PATHS[kind].format(Identity(kind, name, "<tenant>", "<project>", "<version>", "<YYYY-MM-DD>"))
+
+
 def namespace(tenant: str, project: str) -> str:
     """Return the Kubernetes namespace of a project. No name holds `--`, so no two projects meet."""
     return f"{tenant}--{project}"

@@ -55,8 +55,10 @@ class Spec(Part):
 class Metadata(Part):
     """Free labels and annotations; name, tenant and project are the path."""
 
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict, examples=[{"team": "risk"}])
+    """Short words to select intents by; ordain gives them no meaning."""
+    annotations: dict[str, str] = Field(default_factory=dict, examples=[{"contact": "ana@acme.example"}])
+    """Notes for people and tools; ordain gives them no meaning."""
 
 
 S_co = TypeVar("S_co", bound=Spec, covariant=True)
@@ -66,7 +68,9 @@ class Envelope(Part, Generic[S_co]):
     """The outer shape of every intent."""
 
     api_version: Literal["ordain.dev/v1alpha1"]
+    """The version of the language the document is written in."""
     kind: Kind
+    """The kind of intent; it must be the one that the path stands for."""
     metadata: Metadata = Field(default_factory=Metadata)
     spec: S_co
 

@@ -22,7 +22,7 @@ class Driver(StrEnum):
 
 
 class KServeMode(StrEnum):
-    """How KServe deploys."""
+    """How KServe deploys: Standard makes plain Deployments, Knative makes Knative Services."""
 
     STANDARD = "Standard"
     KNATIVE = "Knative"
@@ -33,12 +33,14 @@ class KServe(Part):
 
     mode: KServeMode = KServeMode.STANDARD
     version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] = "0.20"
+    """The release of KServe, as MAJOR.MINOR."""
 
 
 class ArgoCd(Part):
     """The Argo CD that applies the rendered branch."""
 
     namespace: _NAMESPACE = "argocd"
+    """The namespace Argo CD runs in."""
     repo_url: Annotated[Url, Field(alias="repoURL")]
     """Where Argo CD reads the rendered branch."""
 
@@ -47,6 +49,7 @@ class Kfp(Part):
     """The Kubeflow Pipelines API that runs are submitted to."""
 
     endpoint: Url
+    """The address of the KFP API server."""
 
 
 class Gateway(Part):
@@ -55,6 +58,7 @@ class Gateway(Part):
     class_: Annotated[str, Field(alias="class", pattern=r"^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$", max_length=63)] = (
         "ordain"
     )
+    """The GatewayClass that Gateways are made of."""
 
 
 class Kubernetes(Part):
@@ -66,7 +70,7 @@ class Kubernetes(Part):
 
 
 class TolerationOperator(StrEnum):
-    """How a taint is compared."""
+    """How a taint is compared: Exists looks at the key alone, Equal at key and value."""
 
     EXISTS = "Exists"
     EQUAL = "Equal"
@@ -84,43 +88,51 @@ class Toleration(Part):
     """A taint that pods on these nodes bear."""
 
     key: _LABEL
+    """The key of the taint."""
     operator: TolerationOperator = TolerationOperator.EQUAL
     value: Annotated[str, Field(max_length=63)] | None = None
+    """The value of the taint; for the operator Equal."""
     effect: TaintEffect | None = None
-    """Absent: every effect."""
+    """The effect that is borne; absent: every effect."""
 
 
 class GpuPool(Part):
     """The nodes with one type of GPU."""
 
     type: GpuType
+    """What this type of GPU is called in quotas and resources, such as nvidia-l4."""
     count: Count
-    """GPUs in all of them."""
+    """How many GPUs of the type all nodes have together."""
     resource: _LABEL = "nvidia.com/gpu"
-    """The extended resource that their device plugin offers."""
+    """The extended resource that the device plugin of the nodes offers."""
     node_selector: dict[_LABEL, Annotated[str, Field(max_length=63)]] = Field(default_factory=dict)
+    """Labels of the nodes that have these GPUs."""
     tolerations: tuple[Toleration, ...] = ()
+    """Taints of those nodes that pods with such a GPU bear."""
 
 
 class Capacity(Part):
     """What all nodes together offer to tenants."""
 
     cpus: Quantity
+    """CPUs of all nodes together."""
     memory: Quantity
+    """Memory of all nodes together."""
 
 
 class ClusterSpec(Spec):
-    """One place to run and serve."""
+    """One place where runs are executed and models are served."""
 
     MUTABLE: ClassVar = frozenset({"kubernetes", "kserve", "gpu_pools", "capacity"})
 
     driver: Driver
     kubernetes: Kubernetes | None = None
-    """Of driver `kubernetes`."""
+    """What stands on the cluster; given with the driver `kubernetes`, and only with it."""
     kserve: KServe = Field(default_factory=KServe)
-    gpu_pools: tuple[GpuPool, ...] = ()
-    capacity: Capacity | None = None
-    """Absent: whatever is there; quotas are then not held against it."""
+    gpu_pools: tuple[GpuPool, ...] = Field(default=(), examples=[[{"type": "nvidia-l4", "count": 8}]])
+    """The GPUs of the cluster, one pool a type; a type without a pool cannot be used there."""
+    capacity: Capacity | None = Field(default=None, examples=[{"cpus": 64, "memory": "256Gi"}])
+    """What all nodes together offer to tenants; absent: quotas are not held against it."""
 
     @model_validator(mode="after")
     def _driver_is_told(self) -> Self:

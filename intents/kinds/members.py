@@ -14,7 +14,7 @@ WORKER_PREFIX = "ordain-"
 
 
 class Role(StrEnum):
-    """What a person may do in a tenant."""
+    """What a person may do in a tenant: viewer reads, developer writes, approver agrees to changes, admin does all."""
 
     VIEWER = "viewer"
     DEVELOPER = "developer"
@@ -26,7 +26,9 @@ class Subject(Part):
     """One user or one group."""
 
     user: Person | None = None
+    """A person, as the identity provider calls them."""
     group: Person | None = None
+    """A group, as the identity provider calls it."""
 
     @model_validator(mode="after")
     def _is_one_person_or_group(self) -> Self:
@@ -41,3 +43,4 @@ class Member(Subject):
     """A user or group with roles in one tenant."""
 
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    """What they may do in the tenant."""

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from intents.kinds.base import GpuType, ImagePattern, Part, Spec, Url, Word, refuse
 from intents.kinds.members import Subject
 
+# 253 characters less a label and its dot is what a base domain may have.
 _DOMAIN = r"^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$"
 
 
@@ -32,18 +33,21 @@ class Forge(Part):
     """The repository on a forge; its credentials are the installation's, never an intent's."""
 
     provider: ForgeProvider
+    """The sort of forge."""
     url: Url
+    """The address of the repository on the forge."""
 
 
 class Repository(Part):
     """The state repository. Uids of runs are derived from `uid`, so it is made once, at seeding."""
 
     uid: UUID
+    """Made when the repository is seeded, and never changed: uids of runs follow from it."""
     home: Home = Home.LOCAL
     forge: Forge | None = None
-    """Of home `forge`."""
+    """The repository on the forge; given with home `forge`, and only with it."""
     mirror: Url | None = None
-    """Of home `local`: where main is pushed to, and never read from."""
+    """Where main is pushed to and never read from; for home `local`."""
 
     @model_validator(mode="after")
     def _home_is_told(self) -> Self:
@@ -65,10 +69,15 @@ class Jwt(Part):
     """The identity provider whose tokens the edge accepts."""
 
     issuer: Url
+    """The claim `iss` that tokens must have."""
     audience: Annotated[str, Field(min_length=1, max_length=200)]
+    """The claim `aud` that tokens must have."""
     jwks_uri: Url
+    """Where the keys are published that tokens are signed with."""
     tenant_claim: Word
+    """The claim that names the tenant of a person."""
     groups_claim: Word = "groups"
+    """The claim that lists the groups of a person."""
 
 
 class Auth(Part):
@@ -76,6 +85,7 @@ class Auth(Part):
 
     mode: AuthMode = AuthMode.PASSTHROUGH
     jwt: Jwt | None = None
+    """The identity provider; given with mode `jwt`, and only with it."""
 
     @model_validator(mode="after")
     def _mode_is_told(self) -> Self:
@@ -85,9 +95,10 @@ class Auth(Part):
 
 
 class Images(Part):
-    """Images that may run: `<registry>/<repository>`, then `:<tag>` or `@sha256:<digest>`; `*` is any text."""
+    """Which container images may run."""
 
     allow: Annotated[tuple[ImagePattern, ...], Field(min_length=1)]
+    """Patterns: `<registry>/<repository>`, then `:<tag>` or `@sha256:<digest>`; `*` is any text."""
 
 
 class PolicyRule(StrEnum):
@@ -117,16 +128,22 @@ class Prices(Part):
     """What an hour of use costs; cost in plans follows from it."""
 
     gpu_hour: dict[GpuType, Price] = Field(default_factory=dict)
+    """One GPU for an hour, by type."""
     cpu_hour: Price = 0.0
+    """One CPU for an hour."""
     memory_gib_hour: Annotated[Price, Field(alias="memoryGiBHour")] = 0.0
+    """One GiB of memory for an hour."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """The currency of the prices, by its ISO 4217 code."""
 
 
 class ShareLimit(Part):
     """A share of what there is; up to `floor` are always allowed, so that small trees can be changed."""
 
     at_most: Annotated[str, Field(pattern=r"^(?:100|[1-9]?[0-9])%$")]
+    """The largest share, as a whole percentage such as 20%."""
     floor: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+    """A number that is always allowed, whatever share it is."""
 
     @property
     def share(self) -> float:
@@ -138,27 +155,31 @@ class ChangeLimits(Part):
     """What one change may do without an approver's word."""
 
     deleted_deployments: ShareLimit | None = None
+    """How many deployments one change may delete; absent: any number."""
     tenants_touched: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
+    """How many tenants one change may touch; absent: any number."""
 
 
 class PlatformSpec(Spec):
-    """The platform's own settings."""
+    """What holds for everyone: the platform's own settings."""
 
     MUTABLE: ClassVar = frozenset(
         {"base_domain", "repository", "admins", "auth", "images", "policies", "prices", "change_limits"}
     )
 
     base_domain: Annotated[str, Field(pattern=_DOMAIN, max_length=189)]
-    """Tenants' host names are labels under it. 253 characters less a label and its dot."""
+    """The domain whose labels are the tenants' host names, such as ml.example.com."""
     repository: Repository
     admins: Annotated[tuple[Subject, ...], Field(min_length=1)]
+    """Who may change the platform, its clusters, templates and tenants; no role in any tenant follows from it."""
     auth: Auth = Field(default_factory=Auth)
-    images: Images | None = None
-    """Absent: any image."""
-    policies: dict[PolicyRule, Enforcement] = Field(default_factory=dict)
-    """How far each rule goes; `enforce` where nothing is said."""
-    prices: Prices | None = None
-    change_limits: ChangeLimits = Field(default_factory=ChangeLimits)
+    images: Images | None = Field(default=None, examples=[{"allow": ["docker.io/library/python:*"]}])
+    """Which container images may run; absent: any image."""
+    policies: dict[PolicyRule, Enforcement] = Field(default_factory=dict, examples=[{"runAsNonRoot": "audit"}])
+    """How far each rule on objects in tenants' namespaces goes; `enforce` where nothing is said."""
+    prices: Prices | None = Field(default=None, examples=[{"cpuHour": 0.04, "memoryGiBHour": 0.005}])
+    """What an hour of use costs; absent: plans show no cost."""
+    change_limits: ChangeLimits = Field(default_factory=ChangeLimits, examples=[{"tenantsTouched": 5}])
 
     def enforcement(self, rule: PolicyRule) -> Enforcement:
         """Return how far `rule` goes."""

@@ -16,9 +16,11 @@ class Resources(Part):
     """What one replica, task or node may use; it is requested and limited alike."""
 
     cpus: Quantity = "1"
+    """CPUs, such as 2 or 500m."""
     memory: Quantity = "1Gi"
+    """Memory, such as 2Gi."""
     gpus: GpuCounts = Field(default_factory=dict)
-    """At most one type: a pod runs on one node."""
+    """GPUs by type; at most one type, because a pod runs on one node."""
 
     @model_validator(mode="after")
     def _one_type(self) -> Self:
@@ -34,6 +36,10 @@ class Quota(Part):
     """
 
     cpus: Quantity | None = None
+    """CPUs at once; absent: no limit of its own."""
     memory: Quantity | None = None
+    """Memory at once; absent: no limit of its own."""
     gpus: GpuCounts = Field(default_factory=dict)
+    """GPUs at once, by type; a type that is not named may not be used."""
     concurrent_runs: Count = 10
+    """Runs at once; further ones wait, they are never refused."""

@@ -14,24 +14,30 @@ class LiveVersion(Version):
     """A served version and its share of the traffic in percent."""
 
     weight: Annotated[StrictInt, Field(ge=0, le=100)]
+    """Its share of the traffic in percent."""
 
 
 class Hold(Part):
     """Why a rollout stands still, and on whose word."""
 
     reason: Text
+    """Why it was stopped."""
     by: Person
+    """Who stopped it: a person, or the worker whose gate failed."""
 
 
 class RolloutSpec(Spec):
-    """Every served version with its weight; versions and weights are rendered from here alone."""
+    """What is served now: every version with its weight. Written by the rollout controller alone."""
 
     MUTABLE: ClassVar = frozenset({"of", "live", "last_good", "step", "hold"})
 
     of: BlobId
-    """Blob id of the ModelDeployment it moves toward."""
+    """The git blob id of the ModelDeployment it moves toward."""
     live: Annotated[tuple[LiveVersion, ...], Field(min_length=1)]
+    """Every version that is up now, with its weight."""
     last_good: tuple[LiveVersion, ...] = ()
+    """What a rollback goes back to."""
     step: Annotated[StrictInt, Field(ge=0)] = 0
+    """How far along the strategy's steps it is, from 0."""
     hold: Hold | None = None
-    """Absent: moving, or done."""
+    """Why it stands still; absent: it is moving, or done."""

@@ -11,30 +11,32 @@ from intents.kinds.base import Count, Duration, ModelName, Part, Spec, TemplateR
 
 
 class Desired(StrEnum):
-    """What a person wants of a run."""
+    """What a person wants of it: that it runs, or that it is cancelled."""
 
     RUNNING = "Running"
     CANCELLED = "Cancelled"
 
 
 class Registration(Part):
-    """Register a model output of the run as the next version of `model`.
-
-    `output` names the artifact; it may be left out where the template declares only one.
-    """
+    """Register a model output as the next version of `model`."""
 
     model: ModelName
+    """The model that gets a new version."""
     output: Word | None = None
+    """The output artifact that is the model; needed only where the template declares several."""
 
 
 class RunRequest(Part):
     """What is run: asked once by a Run, again and again by a Schedule."""
 
     template: TemplateRef
+    """What is run: a template of the catalog and its version, `<template>@<version>`."""
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    register_: Registration | None = Field(default=None, alias="register")
-    deadline: Duration | None = None
-    """How long it may take from submission on."""
+    """Values for the template's parameters."""
+    register_: Registration | None = Field(default=None, alias="register", examples=[{"model": "fraud"}])
+    """Register a model output of the run as the next version of a model; absent: nothing is registered."""
+    deadline: Duration | None = Field(default=None, examples=["2h"])
+    """How long it may take from submission on; absent: as long as it takes."""
     tries: Annotated[int, Field(strict=True, ge=1, le=10)] = 1
     """How often it is submitted before a failure is final."""
 
@@ -46,3 +48,4 @@ class RunSpec(RunRequest, Spec):
 
     desired: Desired = Desired.RUNNING
     attempt: Count = 1
+    """Raised by a person to run it again."""

@@ -12,7 +12,7 @@ from intents.kinds.run import RunRequest
 
 
 class Concurrency(StrEnum):
-    """What a firing does while the run before is still under way."""
+    """What a firing does while the run before is still under way: start beside it, be skipped, or take its place."""
 
     ALLOW = "Allow"
     FORBID = "Forbid"
@@ -25,11 +25,12 @@ class ScheduleSpec(Spec):
     MUTABLE: ClassVar = frozenset({"cron", "time_zone", "concurrency", "catch_up", "suspended", "run"})
 
     cron: Annotated[str, Field(min_length=1, max_length=200)]
-    """Minute, hour, day of month, month, day of week."""
+    """When it fires: minute, hour, day of month, month, day of week."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
-    """A name of the IANA time zone database."""
+    """The time zone of `cron`, as the IANA time zone database calls it."""
     concurrency: Concurrency = Concurrency.FORBID
     catch_up: Annotated[int, Field(strict=True, ge=0, le=100)] = 1
-    """How many firings that were missed are made up for, the newest first."""
+    """How many missed firings are made up for, the newest first."""
     suspended: bool = False
+    """Whether it fires at all."""
     run: RunRequest

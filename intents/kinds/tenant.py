@@ -17,7 +17,9 @@ class Egress(Part):
     """One network that the tenant's pods may reach, over TCP."""
 
     to: Cidr
+    """The network in CIDR notation, such as 10.0.0.0/8."""
     ports: Annotated[tuple[Port, ...], Field(min_length=1)]
+    """The TCP ports."""
 
 
 class TenantSpec(Spec):
@@ -26,10 +28,14 @@ class TenantSpec(Spec):
     MUTABLE: ClassVar = frozenset({"display_name", "hostnames", "default_project", "quota", "members", "egress"})
 
     display_name: Text
+    """What people call it."""
     hostnames: Annotated[tuple[Hostname, ...], Field(min_length=1)]
-    """Labels under the platform's base domain."""
+    """Its host names, as labels under the platform's base domain."""
     default_project: ProjectName
-    quota: Quota = Field(default_factory=Quota)
-    members: tuple[Member, ...] = ()
-    egress: tuple[Egress, ...] = ()
-    """Beside DNS and the platform itself; nothing else is reached."""
+    """The project that is meant where a request names none."""
+    quota: Quota = Field(default_factory=Quota, examples=[{"cpus": 64, "memory": "256Gi", "concurrentRuns": 20}])
+    """What all its projects may use at once."""
+    members: tuple[Member, ...] = Field(default=(), examples=[[{"group": "acme-ml", "roles": ["developer"]}]])
+    """Who may do what in it."""
+    egress: tuple[Egress, ...] = Field(default=(), examples=[[{"to": "10.0.0.0/8", "ports": [443]}]])
+    """Networks that its pods may reach, beside DNS and the platform itself; they reach nothing else."""

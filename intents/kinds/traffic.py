@@ -13,7 +13,7 @@ Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 
 
 class Replace(Part):
-    """Bring up the new version, move all traffic, end the old one."""
+    """Bring up the new version, move all traffic to it, end the old one."""
 
 
 class Metric(StrEnum):
@@ -31,6 +31,7 @@ class Gate(Part):
 
     metric: Metric
     below: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+    """The metric must stay below this."""
     min_requests: Count = 1
     """Fewer requests than these say nothing: the step waits."""
 
@@ -39,12 +40,15 @@ class CanaryStep(Part):
     """The candidate's share, and what must hold before the next step."""
 
     weight: Percent
+    """The candidate's share of the traffic in percent; the last step is 100."""
     at_least: Duration | None = None
+    """How long the step lasts at least; absent: until its gates hold."""
     gates: tuple[Gate, ...] = ()
+    """What must hold of the candidate before the next step."""
 
 
 class OnFailure(StrEnum):
-    """What a gate that fails does."""
+    """What a failed gate does: go back to the stable version, or stop and wait for a person."""
 
     ROLLBACK = "rollback"
     HOLD = "hold"
@@ -54,13 +58,16 @@ class Pair(Part):
     """The version that serves, and the one that may take its place."""
 
     stable: VersionName
+    """The name of the version that serves now."""
     candidate: VersionName
+    """The name of the version that may take its place."""
 
 
 class Canary(Pair):
     """Move traffic to the candidate step by step."""
 
     steps: Annotated[tuple[CanaryStep, ...], Field(min_length=1, max_length=50)]
+    """The steps, in order; their weights rise to 100."""
     on_failure: OnFailure = OnFailure.ROLLBACK
 
 
@@ -77,15 +84,20 @@ class NameValue(Part):
     """A header or cookie with this very value."""
 
     name: HeaderName
+    """The name of the header or cookie."""
     value: HeaderValue
+    """The value it must have, exactly."""
 
 
 class Match(Part):
     """Requests that always reach one version: those with this header, or this cookie."""
 
     version: VersionName
+    """The name of the version they reach."""
     header: NameValue | None = None
+    """A header that the requests have; either this or `cookie`."""
     cookie: NameValue | None = None
+    """A cookie that the requests have; either this or `header`."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -107,6 +119,7 @@ class AB(Part):
     split: Annotated[dict[VersionName, Percent], Field(min_length=2, max_length=10)]
     """Percent of the requests that match nothing below, by version."""
     match: tuple[Match, ...] = ()
+    """Requests that always reach one version, whatever the split."""
     splitter: Splitter = Splitter.EDGE
 
 
@@ -114,6 +127,7 @@ class Shadow(Pair):
     """Send copies of requests to the candidate; its answers are thrown away."""
 
     percent: Annotated[StrictInt, Field(ge=1, le=100)] = 100
+    """The share of the requests that are copied, in percent."""
 
 
 Strategy = Replace | Canary | BlueGreen | AB | Shadow

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from intents import reference
 from intents.catalogue import CATALOGUE, to_markdown
 from intents.checks import check
 from intents.identity import identify, misplaced
@@ -45,7 +46,7 @@ def test_shipped_intents_name_their_schema(path: str) -> None:
 
 
 def test_exported_schemas_are_fresh() -> None:
-    """`python -m intents.schemas platform/schemas` writes them anew."""
+    """`ordain schema export --out platform/schemas` writes them anew."""
     wanted = {name: rendered(schema) for name, schema in export().items()}
     assert {file.name: file.read_text() for file in SCHEMAS.glob("*.json")} == wanted
     assert len(wanted) == len(SPECS)
@@ -64,6 +65,11 @@ def test_schemas_accept_what_the_reader_accepts() -> None:
 def test_the_page_of_problems_is_fresh() -> None:
     """`python -m intents.catalogue docs/reference/problems.md` writes it anew."""
     assert (ROOT / "docs" / "reference" / "problems.md").read_text() == to_markdown()
+
+
+def test_the_page_of_kinds_is_fresh() -> None:
+    """`python -m intents.reference docs/reference/kinds.md` writes it anew."""
+    assert (ROOT / "docs" / "reference" / "kinds.md").read_text() == reference.to_markdown()
 
 
 def test_every_code_used_is_in_the_catalogue() -> None:
