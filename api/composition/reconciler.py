@@ -27,6 +27,8 @@ from reconciler.workers.publisher import Publisher
 from reconciler.workers.rollout_controller import RolloutController
 from reconciler.workers.run_cursor import RunCursor
 from reconciler.workers.run_orchestrator import LOOK_AGAIN_SECONDS, RunOrchestrator
+from reconciler.workers.run_sweep import SWEEP_SECONDS as RUN_SWEEP_SECONDS
+from reconciler.workers.run_sweep import RunSweep
 
 CLUSTER = "local"
 DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
@@ -55,7 +57,9 @@ async def run_reconciler(settings: Settings) -> None:
         DEMO_PERSON,
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
-    orchestrator = RunOrchestrator(runs, pipelines(settings), catalog, objects(settings), queue, process.head.advance)
+    engine = pipelines(settings)
+    orchestrator = RunOrchestrator(runs, engine, catalog, objects(settings), queue, process.head.advance)
+    run_sweep = RunSweep(runs, engine)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
@@ -63,6 +67,7 @@ async def run_reconciler(settings: Settings) -> None:
     await until_told(
         loops.alone("run-cursor", cursor.turn),
         *(loops.beside("run-orchestrator", orchestrator.turn, sweep=LOOK_AGAIN_SECONDS) for _ in range(ORCHESTRATORS)),
+        loops.alone("run-sweep", run_sweep.turn, sweep=RUN_SWEEP_SECONDS),
         loops.alone("hydrator", hydrator.turn),
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),

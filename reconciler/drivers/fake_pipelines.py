@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +67,7 @@ class FakePipelines:
         self._programs = programs or {}
         self._clock = clock
         self._runs: dict[EngineRunId, _Run] = {}
+        self._forgotten: set[EngineRunId] = set()
         self._logs: dict[tuple[EngineRunId, str], bytes] = {}
 
     async def find(self, run_id: EngineRunId) -> RunObservation:
@@ -85,7 +86,7 @@ class FakePipelines:
         )
 
     async def submit(self, submission: Submission) -> None:
-        if submission.run_id in self._runs:
+        if submission.run_id in self._runs or submission.run_id in self._forgotten:
             return
         program = self._programs.get(_pipeline_name(submission.package), FakeProgram("task"))
         self.executed.append(submission.run_id)
@@ -99,6 +100,10 @@ class FakePipelines:
 
     async def forget(self, run_id: EngineRunId) -> None:
         self._runs.pop(run_id, None)
+        self._forgotten.add(run_id)
+
+    async def kept(self) -> Sequence[EngineRunId]:
+        return list(self._runs)
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         return self._logs.get((run_id, task))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,7 +45,14 @@ class Pipelines(Protocol):
         ...
 
     async def forget(self, run_id: EngineRunId) -> None:
-        """Drop what the engine keeps of a finished run; its outputs and logs stay in object storage."""
+        """Drop what the engine keeps of a finished run; its outputs and logs stay in object storage.
+
+        From then on `submit` with this id starts nothing: a caller may have slept since its `find`.
+        """
+        ...
+
+    async def kept(self) -> Sequence[EngineRunId]:
+        """Return the runs of which the engine keeps something, finished or not."""
         ...
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import RunObservation
+from reconciler.planning.observations import EngineRunId, RunObservation
 from reconciler.planning.runs import Registration, RunRow, RunState
 
 
@@ -51,6 +51,10 @@ class RunLedger(Protocol):
 
     async def record(self, run: RunRow, step: Step) -> None:
         """Note a step of a leased run; raises Conflict when the lease went to another."""
+        ...
+
+    async def finished(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
+        """Return those among the engine's runs that have ended; one that no row knows has not."""
         ...
 
     async def registration(self, run: RunRow) -> Registration:

@@ -66,6 +66,7 @@ class RunOrchestrator:
             self.reached(f"after-{type(action).__name__}")
             if step is not None:
                 await self.ledger.record(run, step)
+                self.reached("after-record")
                 await self._tidy(run, step)
             return Turned.ONE
 

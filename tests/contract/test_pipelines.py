@@ -192,6 +192,17 @@ async def test_logs_outlive_a_forgotten_run(engine: Pipelines) -> None:
     assert b"hello, you" in (await engine.logs(run.run_id, "hello") or b"")
 
 
+async def test_a_forgotten_run_is_never_run_again(engine: Pipelines) -> None:
+    run = submission("hello", echo="you")
+    await engine.submit(run)
+    await finished(engine, run.run_id)
+    assert list(await engine.kept()) == [run.run_id]
+    await engine.forget(run.run_id)
+    assert list(await engine.kept()) == []
+    await engine.submit(run)
+    assert (await engine.find(run.run_id)).absent
+
+
 async def test_the_fake_executes_a_run_once_however_often_it_is_submitted() -> None:
     engine = FakePipelines(MemoryObjects(), PROGRAMS)
     run = submission("hello")
@@ -237,6 +248,25 @@ async def test_a_submitter_that_died_after_its_claim_has_submitted(local: Local)
     assert child.stdin is not None
     child.stdin.close()
     assert (await finished(local.another(), run.run_id)).state is EngineState.SUCCEEDED
+
+
+async def test_a_submitter_that_slept_past_the_end_begins_nothing(local: Local) -> None:
+    run = submission("hello", echo="you")
+    folder = local.folder(run)
+    folder.prepare(run)
+    await local.another().submit(run)
+    await finished(local.engine, run.run_id)
+    await local.engine.forget(run.run_id)
+    # It had looked before all that, and goes on where it was.
+    folder.prepare(run)
+    child = local.engine._spawn(folder, "token")
+    identity = identity_of(child.pid)
+    assert identity is not None
+    assert folder.claim(identity, "token")
+    assert child.stdin is not None
+    child.stdin.close()
+    assert await asyncio.to_thread(child.wait, PATIENCE_SECONDS) == 0
+    assert not (folder.path / "progress.json").exists()
 
 
 async def test_a_run_cancelled_while_it_is_submitted_never_begins(local: Local) -> None:

@@ -137,6 +137,16 @@ async def test_a_finished_run_stays_as_it_is(runs: LedgerRuns) -> None:
     assert await leased(runs) is None
 
 
+async def test_the_engines_runs_that_have_ended_are_known_by_their_ids(runs: LedgerRuns) -> None:
+    await runs.admit("1" * 40, [run("ended"), run("under-way")], [])
+    async with runs.lease_due() as found:
+        assert found is not None
+        await runs.record(found, Step(RunState.FAILED, 0))
+    others = [each.run_id for each in (run("ended"), run("under-way")) if each.run_id != found.run_id]
+    assert await runs.finished([found.run_id, *others, EngineRunId("unknown")]) == [found.run_id]
+    assert await runs.finished([]) == []
+
+
 async def test_a_leased_run_is_nobody_elses(runs: LedgerRuns) -> None:
     await runs.admit("1" * 40, [run("a"), run("b")], [])
     async with runs.lease_due() as one, runs.lease_due() as two, runs.lease_due() as three:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.drivers.local.isolation import namespaced
-from reconciler.drivers.local.run_folder import Owner, RunFolder
+from reconciler.drivers.local.run_folder import Owner, RunFolder, kept
 from reconciler.drivers.local.run_record import Uploaded, interpret
 from reconciler.drivers.local.run_upload import RunUpload
 from reconciler.planning.observations import EngineRunId, EngineState, RunObservation
@@ -91,6 +91,10 @@ class LocalPipelines:
             raise Waiting(f"run {run_id} has not been uploaded yet: forget what find has seen finished")
         await asyncio.to_thread(folder.remove)
 
+    async def kept(self) -> Sequence[EngineRunId]:
+        """Return the runs that have a folder."""
+        return await asyncio.to_thread(kept, self._proc_dir)
+
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         """Return the log as it grows, or the one in object storage once the folder is gone."""
         if not _TASK_NAME.fullmatch(task):
@@ -105,7 +109,7 @@ class LocalPipelines:
         return await self._objects.get(self._bucket, f"{prefix}/{task}/task.log")
 
     def _start(self, folder: RunFolder, submission: Submission) -> None:
-        if folder.claimed or folder.cancelled:
+        if folder.claimed or folder.cancelled or folder.forgotten:
             return
         folder.prepare(submission)
         token = secrets.token_hex(16)

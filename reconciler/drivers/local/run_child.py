@@ -56,14 +56,16 @@ def _claimed(folder: Path, token: str) -> bool:
     """Wait for the submitter to let go of our stdin, then say whether the run is ours and still wanted.
 
     The submitter links claim.json before it lets go; if it is killed, stdin ends too. Either way nothing it
-    does can follow, so what the folder says now stands.
+    does can follow, so what the folder says now stands. A tombstone says that the run is over and that this
+    folder is another one: its submitter slept in between.
     """
     sys.stdin.buffer.read()
     try:
         claim = json.loads((folder / "claim.json").read_bytes())
     except FileNotFoundError:
         return False
-    return claim["token"] == token and not (folder / "cancelled.json").exists()
+    over = (folder.parent / "forgotten" / folder.name).exists()
+    return claim["token"] == token and not over and not (folder / "cancelled.json").exists()
 
 
 def _hide(folder: Path, hidden: list[Path]) -> None:

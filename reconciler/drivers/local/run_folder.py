@@ -10,8 +10,9 @@
     uploaded.json                   outputs and logs are in object storage
     tmp/                            TMPDIR, HOME and working directory of the process
 
-A folder with a claim, without a living process and without a result is a lost run. Everything here may be
-read by any process at any time, and each step may be the last before a crash.
+A folder with a claim, without a living process and without a result is a lost run. `<proc>/forgotten/run-<run id>`
+is the tombstone of a run whose folder was removed: nothing begins in another folder of that name. Everything here
+may be read by any process at any time, and each step may be the last before a crash.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from reconciler.process_identity import ProcessIdentity, is_alive
 M = TypeVar("M", bound=BaseModel)
 
 _PREFIX = "run-"
+_FORGOTTEN = "forgotten"
 _LOG_TAIL_BYTES = 1 << 20
 _FAILURE_TAIL_BYTES = 16 << 10
 
@@ -57,6 +59,14 @@ class RunFolder:
     @property
     def path(self) -> Path:
         return self.proc_dir / f"{_PREFIX}{self.run_id}"
+
+    @property
+    def forgotten(self) -> bool:
+        return self._tombstone.exists()
+
+    @property
+    def _tombstone(self) -> Path:
+        return self.proc_dir / _FORGOTTEN / self.path.name
 
     def prepare(self, submission: Submission) -> None:
         """Write down what to run, durably; whoever does it again writes the same."""
@@ -149,7 +159,13 @@ class RunFolder:
         write_durably(self.path / "uploaded.json", uploaded.model_dump_json().encode())
 
     def remove(self) -> None:
-        """Remove everything; the name goes first and at once, so that no half of a run is ever seen."""
+        """Remove everything; the name goes first and at once, so that no half of a run is ever seen.
+
+        The tombstone comes before that: a process that claims the new folder of a late submitter finds it.
+        """
+        self._tombstone.parent.mkdir(mode=0o700, exist_ok=True)
+        self._tombstone.touch()
+        sync_folder(self._tombstone.parent)
         doomed = self.proc_dir / f".gone-{self.run_id}-{secrets.token_hex(4)}"
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(doomed)
@@ -168,10 +184,14 @@ class RunFolder:
         write_durably(self.path / name, json.dumps(document).encode())
 
 
+def kept(proc_dir: Path) -> list[EngineRunId]:
+    """Return the runs that have a folder in `proc_dir`."""
+    return [EngineRunId(path.name.removeprefix(_PREFIX)) for path in sorted(proc_dir.glob(f"{_PREFIX}*"))]
+
+
 def running(proc_dir: Path) -> Iterator[tuple[EngineRunId, ProcessIdentity]]:
     """Yield the living runs in `proc_dir`, whoever started them: for status, and for what ends them all."""
-    for path in sorted(proc_dir.glob(f"{_PREFIX}*")):
-        run_id = EngineRunId(path.name.removeprefix(_PREFIX))
+    for run_id in kept(proc_dir):
         process = RunFolder(proc_dir, run_id).process()
         if process is not None and is_alive(process):
             yield run_id, process

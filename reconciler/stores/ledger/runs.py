@@ -10,7 +10,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import OutputArtifact, TaskObservation
+from reconciler.planning.observations import EngineRunId, OutputArtifact, TaskObservation
 from reconciler.planning.runs import Registration, RegistrationState, RunRow, RunState, RunUid
 from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import RequestState
@@ -93,6 +93,12 @@ class LedgerRuns:
             for task in step.seen.tasks if step.seen else ():
                 await connection.execute(SQL["put_task"], _task_row(run, task))
             await add_facts(connection, step.facts)
+
+    async def finished(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
+        """Return those among the engine's runs that have ended; one that no row knows has not."""
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(SQL["finished"], {"run_ids": list(run_ids)})).fetchall()
+        return [EngineRunId(row["run_id"]) for row in rows]
 
     async def registration(self, run: RunRow) -> Registration:
         """Return what became of the request for the run's ModelVersion."""

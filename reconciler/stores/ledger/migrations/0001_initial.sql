@@ -81,6 +81,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_due ON runs (due_at) WHERE state NOT IN ('succeeded', 'failed', 'cancelled');
 CREATE INDEX runs_by_project ON runs (tenant, project, created_at DESC);
+CREATE UNIQUE INDEX runs_by_run_id ON runs (run_id);
 CREATE INDEX runs_by_name ON runs (tenant, project, name);
 
 CREATE TABLE run_tasks (

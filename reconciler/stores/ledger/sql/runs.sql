@@ -58,6 +58,9 @@ UPDATE runs SET
     finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 
+-- name: finished
+SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('succeeded', 'failed', 'cancelled')
+
 -- name: put_task
 INSERT INTO run_tasks (uid, attempt, name, tenant, state, started_at, finished_at, error, metrics)
 VALUES (%(uid)s, %(attempt)s, %(name)s, %(tenant)s, %(state)s, %(started_at)s, %(finished_at)s, %(error)s, %(metrics)s)
