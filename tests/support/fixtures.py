@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.services.seaweedfs import seaweedfs
 from reconciler.stores.git import GitRepository
+from reconciler.stores.objects.s3 import S3Access
+from tests.fixtures.parts import settings_at
 from tests.support.ledgers import Ledger, PostgresServer
 from tests.support.repositories import seeded_repository
+from tests.support.servers import Server
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,18 @@ def postgres_server() -> Iterator[PostgresServer]:
     made = PostgresServer.at(root)
     yield made
     made.server.kill()
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[S3Access]:
+    """One S3 for all tests of a run; whoever uses it uses keys of its own."""
+    root = Path(tempfile.mkdtemp(prefix="ordain-"))
+    settings = settings_at(root)
+    server = Server(seaweedfs(settings))
+    server.start()
+    yield S3Access(settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key)
+    server.kill()
     shutil.rmtree(root)
 
 
