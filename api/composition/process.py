@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,9 @@ from reconciler.workers.tree_at_head import TreeAtHead
 
 PLATFORM = Signature("ordain", "ordain@localhost")
 """The committer of every commit."""
+
+
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 def now() -> datetime:
@@ -61,9 +64,20 @@ async def background(*tasks: Coroutine[Any, Any, None]) -> AsyncIterator[list[as
     try:
         yield running
     finally:
-        for task in running:
+        await _cancelled(running)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are done.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with its
+    result, and the pool of connections waits by it.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _wait(event: asyncio.Event) -> None:

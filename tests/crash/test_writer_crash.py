@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parts]
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
-CLIENTS = 4
+CLIENTS = 20
 ROUNDS = int(os.environ.get("ORDAIN_CRASH_ROUNDS", "1"))
 """How often the writer is killed at each step; `make test-crash` asks for more."""
 RUNS = "tenants/acme/projects/fraud/runs/2026-11-23"
@@ -121,32 +121,31 @@ class Asked:
     bad: list[WriteRequest] = field(default_factory=list)
 
     async def ask(self, queue: LedgerQueue, number: str) -> None:
-        for request in (a_run(number), a_model(number)):
+        """Ask for two good things and a bad one, and wait for the answers: no client is ever far ahead."""
+        good, wrong = [a_run(number), a_model(number)], a_run(f"bad-{number}", template="unknown@1.0.0")
+        for request in good:
             await insist(queue, request)
             self.good.append(request)
-        wrong = a_run(f"bad-{number}", template="unknown@1.0.0")
         await insist(queue, wrong)
         self.bad.append(wrong)
+        await answers(queue, [*good, wrong])
 
 
 @asynccontextmanager
 async def clients(queue: LedgerQueue) -> AsyncIterator[Asked]:
     """Let clients ask, all the time while the body runs."""
-    asked, numbers = Asked(), itertools.count()
+    asked, numbers, stopped = Asked(), itertools.count(), asyncio.Event()
 
     async def client() -> None:
-        while True:
+        while not stopped.is_set():
             await asked.ask(queue, str(next(numbers)))
-            await asyncio.sleep(0.05)
 
     tasks = [asyncio.create_task(client()) for _ in range(CLIENTS)]
     try:
         yield asked
     finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(each, asyncio.CancelledError) for each in results), results
+        stopped.set()
+        await asyncio.gather(*tasks)
 
 
 async def answers(queue: LedgerQueue, requests: Sequence[WriteRequest]) -> list[RequestStatus]:
