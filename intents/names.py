@@ -20,6 +20,8 @@ DERIVED = {
     # A Deployment's pod: template hash of up to 10 characters and a suffix of 5.
     "Pod of a predictor": "{deployment}-{version}-predictor-0123456789-01234",
     "HTTPRoute": "{deployment}",
+    "HTTPRoute of further paths": "{deployment}--2",
+    "Pod of an InferenceGraph": "{deployment}--ab-0123456789-01234",
     "label ordain.dev/model": "{model}",
     "label ordain.dev/template": "{template}",
     "label ordain.dev/run": "{run}",

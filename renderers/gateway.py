@@ -1,14 +1,23 @@
-"""ModelDeployment and Rollout → one HTTPRoute: the allowed V2 paths, weighted over the live versions."""
+"""Where requests go → HTTPRoutes: the allowed V2 paths of a deployment, each with its rules.
+
+A full path is replaced by a rule of its own, so a deployment has one rule a path, and one more for each version that
+some requests prefer. The Gateway API lets a route have 16 rules with 128 matches: what does not fit goes on in another
+route, path by path, because rules of one path decide by their order and so stay together.
+"""
 
 from __future__ import annotations
 
-from intents.documents import Document
-from intents.identity import namespace
-from intents.kinds import ModelDeploymentSpec, RolloutSpec
-from intents.kinds.rollout import LiveVersion
-from intents.tree import Tree
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from intents.kinds.traffic import Match
 from renderers import marks
 from renderers.canonical import Manifest
+from renderers.live import LiveDeployment
+from renderers.traffic import Preference
 
 GATEWAY = {
     "group": "gateway.networking.k8s.io",
@@ -17,18 +26,51 @@ GATEWAY = {
     "namespace": "ordain-system",
 }
 PREDICTOR_PORT = 80
+RULES_PER_ROUTE = 16
+MATCHES_PER_ROUTE = 128
+# No model server has a use for a person's credentials; the last would open Triton's restricted endpoints.
+NOT_FOR_MODELS = ("Authorization", "Cookie", "X-Ordain-Secret")
+
+Part = dict[str, Any]
 
 
-def v2_paths(model: str) -> tuple[str, ...]:
-    """Return the V2 inference protocol's paths that are open; others can load code or show others' data."""
-    return (
-        "/v2",
-        "/v2/health/live",
-        "/v2/health/ready",
-        f"/v2/models/{model}",
-        f"/v2/models/{model}/ready",
-        f"/v2/models/{model}/infer",
-    )
+@dataclass(frozen=True)
+class Destination:
+    """Where requests are sent: Services of the deployment's namespace, with their shares."""
+
+    services: tuple[tuple[str, int], ...]
+    hostname: str = ""
+    """The host that Knative's gateway tells services apart by; the Services are then reached as Backends."""
+    path: str = ""
+    """The one path it answers at; empty: the V2 path that was asked for."""
+
+    @cached_property
+    def references(self) -> list[Part]:
+        """The Services or Backends as a rule refers to them."""
+        kind = _BACKEND if self.hostname else _SERVICE
+        return [{**kind, "name": name, "weight": weight} for name, weight in self.services]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """All that the routes of a deployment say about where requests go."""
+
+    inference: Destination
+    """Of inferences that match no preference."""
+    other: Destination
+    """Of requests about the server and the model that match no preference."""
+    preferred: tuple[tuple[Preference, Destination], ...] = ()
+    mirror: Part | None = None
+    """The filter that copies inferences."""
+
+
+@dataclass(frozen=True)
+class _Path:
+    """One open path of the V2 inference protocol."""
+
+    method: str
+    path: str
+    inference: bool = False
 
 
 def public_prefix(project: str, deployment: str) -> str:
@@ -36,66 +78,132 @@ def public_prefix(project: str, deployment: str) -> str:
     return f"/serve/{project}/{deployment}"
 
 
-def render_route(tree: Tree, target: Document[ModelDeploymentSpec], rollout: Document[RolloutSpec]) -> Manifest:
-    """Return the HTTPRoute of a deployment, with every default that the API server would add."""
-    tenant, project, name = target.identity.tenant, target.identity.project, target.identity.name
+def mirror_to(service: str, percent: int) -> Part:
+    """Return the filter that sends a copy of some requests to a Service; its answers are thrown away."""
+    reference = {"group": "", "kind": "Service", "name": service, "port": PREDICTOR_PORT}
+    return {"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": percent}}
+
+
+def http_routes(live: LiveDeployment, routing: Routing) -> list[Manifest]:
+    """Return the HTTPRoutes of a deployment, with every default that the API server would add.
+
+    They carry the blobs they follow from: no pod restarts when they change.
+    """
+    paths = _open_paths(live.model)
+    size = _paths_per_route(routing)
+    shared = _Shared(live)
+    chunks = [paths[start : start + size] for start in range(0, len(paths), size)]
+    return [
+        shared.route(number, [rule for path in chunk for rule in shared.rules(path, routing)])
+        for number, chunk in enumerate(chunks, 1)
+    ]
+
+
+def _open_paths(model: str) -> tuple[_Path, ...]:
+    """Return the paths that are open; others can load code or show others' data."""
+    return (
+        _Path("GET", "/v2"),
+        _Path("GET", "/v2/health/live"),
+        _Path("GET", "/v2/health/ready"),
+        _Path("GET", f"/v2/models/{model}"),
+        _Path("GET", f"/v2/models/{model}/ready"),
+        _Path("POST", f"/v2/models/{model}/infer", inference=True),
+    )
+
+
+def _paths_per_route(routing: Routing) -> int:
+    """Return how many paths with all their rules fit one route; checks see to it that one does."""
+    rules = 1 + len(routing.preferred)
+    matches = 1 + sum(len(preference.matches) for preference, _ in routing.preferred)
+    return max(1, min(RULES_PER_ROUTE // rules, MATCHES_PER_ROUTE // matches))
+
+
+@dataclass
+class _Shared:
+    """What the rules of one deployment have in common. Equal parts are one object: they are written once."""
+
+    live: LiveDeployment
+
+    def __post_init__(self) -> None:
+        self._prefix = public_prefix(self.live.project, self.live.name)
+        self._timeouts = {"request": self.live.target.spec.endpoint.timeout}
+        self._headers = _headers(self.live)
+        self._metadata = _metadata(self.live)
+
+    def route(self, number: int, rules: Sequence[Part]) -> Manifest:
+        """Return the deployment's route of that number; the first has the deployment's own name."""
+        name = self.live.name if number == 1 else f"{self.live.name}--{number}"
+        return {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {**self._metadata, "name": name},
+            "spec": {"hostnames": list(self.live.hostnames), "parentRefs": [GATEWAY], "rules": rules},
+        }
+
+    def rules(self, path: _Path, routing: Routing) -> Iterator[Part]:
+        """Yield the rules of one path: those for what prefers a version come first."""
+        match = {"method": path.method, "path": {"type": "Exact", "value": f"{self._prefix}{path.path}"}}
+        for preference, destination in routing.preferred:
+            matches = [{**match, "headers": [_header(each)]} for each in preference.matches]
+            yield self._rule(matches, path, destination)
+        mirror = routing.mirror if path.inference else None
+        yield self._rule([match], path, routing.inference if path.inference else routing.other, mirror)
+
+    def _rule(self, matches: Sequence[Part], path: _Path, destination: Destination, mirror: Part | None = None) -> Part:
+        rewrite: Part = {"path": {"type": "ReplaceFullPath", "replaceFullPath": destination.path or path.path}}
+        if destination.hostname:
+            rewrite["hostname"] = destination.hostname
+        filters = [self._headers, {"type": "URLRewrite", "urlRewrite": rewrite}]
+        return {
+            "matches": matches,
+            "filters": [*filters, mirror] if mirror else filters,
+            "backendRefs": destination.references,
+            "timeouts": self._timeouts,
+        }
+
+
+_SERVICE: Mapping[str, Any] = {"group": "", "kind": "Service", "port": PREDICTOR_PORT}
+_BACKEND: Mapping[str, Any] = {"group": "gateway.envoyproxy.io", "kind": "Backend"}
+
+
+def _metadata(live: LiveDeployment) -> Part:
     return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {
-            "name": name,
-            "namespace": namespace(tenant, project),
-            "labels": {marks.TENANT: tenant, marks.PROJECT: project, marks.DEPLOYMENT: name},
-            "annotations": {
-                marks.MODEL: rollout.spec.live[0].model_name,
-                marks.INTENT_BLOB: target.blob,
-                marks.ROLLOUT_BLOB: rollout.blob,
-            },
+        "namespace": live.namespace,
+        "labels": live.labels,
+        "annotations": {
+            marks.MODEL: live.model,
+            marks.INTENT_BLOB: live.target.blob,
+            marks.ROLLOUT_BLOB: live.rollout.blob,
         },
-        "spec": {
-            "hostnames": _hostnames(tree, tenant),
-            "parentRefs": [dict(GATEWAY)],
-            "rules": [_rule(target, rollout, path) for path in v2_paths(rollout.spec.live[0].model_name)],
+    }
+
+
+def _headers(live: LiveDeployment) -> Part:
+    """Return the filter of request headers: set, never add, or a value the client sent would survive beside ours."""
+    trusted = {"X-Tenant-Id": live.tenant, "X-Project-Id": live.project}
+    return {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {
+            "set": [{"name": name, "value": value} for name, value in trusted.items()],
+            "remove": list(NOT_FOR_MODELS),
         },
     }
 
 
-def _hostnames(tree: Tree, tenant: str) -> list[str]:
-    document = tree.tenant(tenant)
-    labels = document.spec.hostnames if document else ()
-    return [f"{label}.{tree.platform.base_domain}" for label in labels]
-
-
-def _rule(target: Document[ModelDeploymentSpec], rollout: Document[RolloutSpec], path: str) -> Manifest:
-    tenant, project, name = target.identity.tenant, target.identity.project, target.identity.name
+def _header(match: Match) -> Part:
+    if match.header is not None:
+        return {"type": "Exact", "name": match.header.name, "value": match.header.value}
+    assert match.cookie is not None, "a match is a header or a cookie"  # noqa: S101 - for the type checker
     return {
-        "matches": [{"path": {"type": "Exact", "value": f"{public_prefix(project, name)}{path}"}}],
-        "filters": [
-            # set, never add: a value the client sent must not survive beside ours.
-            {
-                "type": "RequestHeaderModifier",
-                "requestHeaderModifier": {
-                    "set": [
-                        {"name": "X-Tenant-Id", "value": tenant},
-                        {"name": "X-Project-Id", "value": project},
-                    ],
-                },
-            },
-            {
-                "type": "URLRewrite",
-                "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": path}},
-            },
-        ],
-        "backendRefs": [_backend(name, version) for version in rollout.spec.live],
-        "timeouts": {"request": target.spec.endpoint.timeout},
+        "type": "RegularExpression",
+        "name": "Cookie",
+        "value": cookie_pattern(match.cookie.name, match.cookie.value),
     }
 
 
-def _backend(deployment: str, version: LiveVersion) -> Manifest:
-    return {
-        "group": "",
-        "kind": "Service",
-        "name": f"{deployment}-{version.name}-predictor",
-        "port": PREDICTOR_PORT,
-        "weight": version.weight,
-    }
+def cookie_pattern(name: str, value: str) -> str:
+    """Return a pattern, the same in RE2 and Python, for a Cookie header that holds this cookie (RFC 6265, 4.2.1).
+
+    The whole pair must match: not a longer name or value, nor a pair inside another's value.
+    """
+    return rf"^(?:.*;[ \t]*)?{re.escape(name)}={re.escape(value)}[ \t]*(?:;.*)?$"

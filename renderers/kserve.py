@@ -1,19 +1,40 @@
-"""A live version of a Rollout → a KServe InferenceService in Standard mode."""
+"""A live version → its InferenceService, in the form that the API server stores as it is written.
+
+KServe copies an InferenceService's labels and annotations onto the pods: none may change while the version stays the
+same, or its pods restart. What changes (blob ids, weights) is on the HTTPRoute. Of the spec, KServe keeps replicas
+and strategy outside the pods' template (0.20, reconcilers/deployment/deployment_reconciler.go).
+"""
 
 from __future__ import annotations
 
-from intents.identity import namespace
+from collections.abc import Mapping
+from typing import Any
+
+from intents.kinds.cluster import GpuPool, Toleration
 from intents.kinds.rollout import LiveVersion
 from renderers import marks
 from renderers.canonical import Manifest
+from renderers.live import LiveDeployment
+from renderers.serving_runtime import RUNTIME
 
 BUCKET = "models"
-RUNTIME = "kserve-tritonserver"
+SERVICE_ACCOUNT = "ordain-serving"
+"""The account of a project's model servers: KServe finds the credentials of the object store by it."""
 
 
-def service_name(deployment: str, version: str) -> str:
-    """Return the name of the InferenceService of one version."""
+def versioned(deployment: str, version: str) -> str:
+    """Return the name of the InferenceService that serves one version alone."""
     return f"{deployment}-{version}"
+
+
+def predictor(service: str) -> str:
+    """Return the name of the Service in front of an InferenceService's pods."""
+    return f"{service}-predictor"
+
+
+def local_host(live: LiveDeployment, service: str) -> str:
+    """Return the full name of a Service of the deployment's namespace."""
+    return f"{service}.{live.namespace}.svc.cluster.local"
 
 
 def storage_uri(tenant: str, project: str, version: LiveVersion) -> str:
@@ -21,49 +42,68 @@ def storage_uri(tenant: str, project: str, version: LiveVersion) -> str:
     return f"s3://{BUCKET}/{tenant}/{project}/{version.model_name}/{version.digest.removeprefix('sha256:')}/"
 
 
-def inference_service(tenant: str, project: str, deployment: str, version: LiveVersion) -> Manifest:
-    """Return the InferenceService of one version, in the form the API server stores as it is written.
-
-    KServe copies labels and annotations onto the pods: nothing here may change while the version stays the
-    same, or its pods restart. What changes (blob ids, weights) is on the HTTPRoute.
-    """
+def inference_service(
+    live: LiveDeployment, name: str, version: LiveVersion, settings: Mapping[str, Any] | None = None
+) -> Manifest:
+    """Return the InferenceService `name` of a version; `settings` are further fields of its predictor."""
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
         "metadata": {
-            "name": service_name(deployment, version.name),
-            "namespace": namespace(tenant, project),
-            "labels": {
-                marks.TENANT: tenant,
-                marks.PROJECT: project,
-                marks.DEPLOYMENT: deployment,
-                marks.VERSION: version.name,
-                # KServe's own HTTPRoutes would go around the edge.
-                "networking.kserve.io/visibility": "cluster-local",
-            },
+            "name": name,
+            "namespace": live.namespace,
+            "labels": {**live.service_labels, marks.VERSION: version.name},
             "annotations": {
                 "modelFormat": "triton",
-                "serving.kserve.io/deploymentMode": "Standard",
+                "serving.kserve.io/deploymentMode": live.cluster.kserve.mode.value,
                 marks.MODEL: version.model_name,
                 marks.MODEL_VERSION: version.model,
                 marks.MODEL_DIGEST: version.digest,
             },
         },
-        "spec": {"predictor": _predictor(tenant, project, version)},
+        "spec": {"predictor": {**_predictor(live, version), **(settings or {})}},
     }
 
 
-def _predictor(tenant: str, project: str, version: LiveVersion) -> Manifest:
-    resources = {"cpu": version.resources.cpus, "memory": version.resources.memory}
+def _predictor(live: LiveDeployment, version: LiveVersion) -> Manifest:
+    pool = live.gpu_pool(version)
+    amounts = _amounts(version, pool)
     return {
+        # Without it, KServe's configuration would decide; a model server has no business with the API server.
+        "automountServiceAccountToken": False,
+        "serviceAccountName": SERVICE_ACCOUNT,
         "minReplicas": version.replicas.min,
         "maxReplicas": version.replicas.max,
         "model": {
             "name": "",
             "modelFormat": {"name": "triton"},
             "protocolVersion": "v2",
-            "resources": {"limits": dict(resources), "requests": dict(resources)},
+            "resources": {"limits": amounts, "requests": amounts},
             "runtime": RUNTIME,
-            "storageUri": storage_uri(tenant, project, version),
+            "storageUri": storage_uri(live.tenant, live.project, version),
         },
+        **(_placement(pool) if pool else {}),
     }
+
+
+def _amounts(version: LiveVersion, pool: GpuPool | None) -> dict[str, str]:
+    amounts = {"cpu": version.resources.cpus, "memory": version.resources.memory}
+    if pool:
+        amounts[pool.resource] = str(version.resources.gpus[pool.type])
+    return amounts
+
+
+def _placement(pool: GpuPool) -> Manifest:
+    """Return what brings a pod onto the nodes of a pool."""
+    selector = {"nodeSelector": dict(pool.node_selector)} if pool.node_selector else {}
+    tolerations = [_toleration(each) for each in pool.tolerations]
+    return {**selector, **({"tolerations": tolerations} if tolerations else {})}
+
+
+def _toleration(toleration: Toleration) -> dict[str, str]:
+    found = {"key": toleration.key, "operator": toleration.operator.value}
+    if toleration.value is not None:
+        found["value"] = toleration.value
+    if toleration.effect is not None:
+        found["effect"] = toleration.effect.value
+    return found

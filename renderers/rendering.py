@@ -13,12 +13,13 @@ from intents.kinds import Kind, ProjectSpec
 from intents.tree import PLATFORM_PATH, AnyDocument, Tree
 from renderers.canonical import Manifest
 from renderers.deployments import render_deployment
+from renderers.serving_runtime import render_serving_runtime
 from renderers.unit import Unit, UnitKind, manifest_path
 
 Renderer = Callable[[Tree, Unit], Iterable[Manifest]]
 
 RENDERERS: Mapping[UnitKind, tuple[Renderer, ...]] = {
-    UnitKind.CLUSTER: (),
+    UnitKind.CLUSTER: (render_serving_runtime,),
     UnitKind.TENANT: (),
     UnitKind.PROJECT: (),
     UnitKind.DEPLOYMENT: (render_deployment,),
@@ -67,19 +68,26 @@ def _workloads(tree: Tree, cluster: str, project: Identity) -> Iterator[Unit]:
 
 
 def _own_sources(tree: Tree, unit: Unit) -> tuple[str, ...]:
-    where = (unit.tenant, unit.project)
     match unit.kind:
         case UnitKind.TENANT:
             return tuple(each.path for each in tree.projects(unit.tenant).values())
         case UnitKind.DEPLOYMENT:
-            kinds = (Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT)
-            return tuple(path_of(Identity(kind, unit.name, *where)) for kind in kinds)
+            return _deployment_sources(tree, unit)
         case UnitKind.TRAINING_JOB:
             job = tree.training_job(unit.tenant, unit.project, unit.name)
             template = tree.template(job.spec.template) if job else None
             return tuple(each.path for each in (job, template) if each)
         case _:
             return ()
+
+
+def _deployment_sources(tree: Tree, unit: Unit) -> tuple[str, ...]:
+    """Return the paths of a project's deployments and rollouts: what others use leaves room for this one, or none."""
+    where = (unit.tenant, unit.project)
+    kinds = (Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT)
+    own = (path_of(Identity(kind, unit.name, *where)) for kind in kinds)
+    others = (path for kind in kinds for path in tree.in_project(kind, *where))
+    return tuple(sorted({*own, *others}))
 
 
 def _is_on(document: AnyDocument, cluster: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from intents.quantities import duration_seconds
@@ -26,10 +26,24 @@ def edge_routes(manifests: Iterable[Manifest], addresses: Mapping[str, str]) -> 
     """
     known = list(manifests)
     servers = {(spec.namespace, f"{spec.name}-predictor"): spec.key for spec in server_specs(known)}
-    routes = sorted((each for each in known if each["kind"] == "HTTPRoute"), key=_place)
+    routes = sorted(deployment_routes(known), key=_place)
     return tuple(
         _edge_route(route, hostname, servers, addresses) for route in routes for hostname in route["spec"]["hostnames"]
     )
+
+
+def deployment_routes(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
+    """Yield one HTTPRoute a deployment, the one of its name; others of it hold further paths and the same weights."""
+    for each in manifests:
+        metadata = each["metadata"]
+        if each["kind"] == "HTTPRoute" and metadata["name"] == metadata["labels"][marks.DEPLOYMENT]:
+            yield each
+
+
+def weighted_rule(route: Manifest) -> Manifest:
+    """Return the rule that divides a deployment's requests by weight: the first that matches no header."""
+    rules: Iterable[Manifest] = route["spec"]["rules"]
+    return next(rule for rule in rules if not any("headers" in match for match in rule["matches"]))
 
 
 def server_spec(service: Manifest) -> ServerSpec:
@@ -50,7 +64,7 @@ def _edge_route(
     servers: Mapping[tuple[str, str], str],
     addresses: Mapping[str, str],
 ) -> EdgeRoute:
-    metadata, rule = route["metadata"], route["spec"]["rules"][0]
+    metadata, rule = route["metadata"], weighted_rule(route)
     return EdgeRoute(
         hostname=hostname,
         tenant=metadata["labels"][marks.TENANT],

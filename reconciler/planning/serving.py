@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from intents.documents import of_spec
 from intents.kinds import Kind, TenantSpec
 from intents.tree import Tree
-from reconciler.planning.manifests import Manifest, server_spec
+from reconciler.planning.manifests import Manifest, deployment_routes, server_spec, weighted_rule
 from reconciler.planning.observations import (
     EdgeConfig,
     EdgeRoute,
@@ -171,8 +171,7 @@ def served_of(
         for each in manifests
         if each["kind"] == "InferenceService"
     }
-    routes = (each for each in manifests if each["kind"] == "HTTPRoute")
-    return tuple(_served(route, services, seen, routed) for route in routes)
+    return tuple(_served(route, services, seen, routed) for route in deployment_routes(manifests))
 
 
 def _served(
@@ -182,7 +181,7 @@ def _served(
     routed: Collection[str],
 ) -> Served:
     metadata = route["metadata"]
-    references = route["spec"]["rules"][0]["backendRefs"]
+    references = weighted_rule(route)["backendRefs"]
     rendered = [(services[metadata["namespace"], each["name"]], each["weight"]) for each in references]
     versions = tuple(_served_version(service, weight, seen) for service, weight in rendered)
     taking = [server_spec(service).key for service, weight in rendered if weight > 0]

@@ -5,9 +5,10 @@ import yaml
 from intents.tree import Tree
 from reconciler.planning.manifests import Manifest, edge_routes, server_specs
 from reconciler.planning.observations import Backend, EdgeRoute, ServerSpec
+from reconciler.planning.serving import served_of
 from renderers.canonical import to_yaml
 from renderers.rendering import render_unit
-from tests.fixtures.serving import SCORING, situations
+from tests.fixtures.serving import SCORING, V3, situations, strategies
 from tests.fixtures.trees import ACME, V1, V2, document, small_specs
 
 TREES = situations()
@@ -56,3 +57,14 @@ def test_one_route_a_host_name() -> None:
     routes = edge_routes(read_back(tree), {})
     assert [route.hostname for route in routes] == ["acme.ml.localhost", "acme-eu.ml.localhost"]
     assert {route.timeout_seconds for route in routes} == {30.0}
+
+
+def test_requests_that_prefer_a_version_do_not_count_as_weights() -> None:
+    """The A/B test of three has two HTTPRoutes, whose first rules are for what prefers a version."""
+    manifests = read_back(strategies()["ab-three"])
+    keys = [spec_of(version).key for version in (V1, V2, V3)]
+    (route,) = edge_routes(manifests, {key: f"127.0.0.1:{port}" for port, key in enumerate(keys, 1)})
+    assert [(backend.server, backend.weight) for backend in route.backends] == list(zip(keys, (50, 45, 5), strict=True))
+    (served,) = served_of(manifests, {}, keys)
+    assert {version.name: version.weight for version in served.versions} == {"v1": 50, "v2": 45, "v3": 5}
+    assert served.routed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from intents.tree import Tree
 from renderers.rendering import render_cluster, render_unit, sources, units
 from renderers.unit import Unit, UnitKind
+from tests.fixtures.examples import example_tree
 from tests.fixtures.serving import SCORING
 from tests.fixtures.trees import (
     ACME,
@@ -45,9 +48,11 @@ def test_sources_name_what_a_unit_depends_on() -> None:
     assert set(sources(tree, Unit(UnitKind.CLUSTER, "local"))) == {PLATFORM, CLUSTER}
 
 
-def test_a_tree_of_its_sources_alone_renders_the_same() -> None:
-    tree = small_tree()
-    for unit in units(tree, "local"):
+@pytest.mark.parametrize(
+    ("tree", "cluster"), [(small_tree(), "local"), (example_tree(), "main"), (example_tree(), "burst")]
+)
+def test_a_tree_of_its_sources_alone_renders_the_same(tree: Tree, cluster: str) -> None:
+    for unit in units(tree, cluster):
         needed = {path: each for path in sources(tree, unit) if (each := tree.get(path))}
         assert render_unit(Tree.empty().advance(needed), unit) == render_unit(tree, unit)
 

@@ -1,0 +1,58 @@
+"""An A/B test that KServe is asked to divide → its InferenceGraph.
+
+The router answers POST at `/`, chooses a version for each request at random, and posts the body to that version's
+address (0.20, cmd/router/main.go). So it takes inferences and nothing else, and who is to stay with one version is
+told apart before it, at the edge.
+"""
+
+from __future__ import annotations
+
+from intents.kinds.traffic import Splitter
+from renderers.canonical import Manifest
+from renderers.kserve import SERVICE_ACCOUNT, local_host, predictor, versioned
+from renderers.live import LiveDeployment
+
+PATH = "/"
+# The requests of KServe's configuration for a router, here its limits as well.
+_RESOURCES = {"cpu": "100m", "memory": "100Mi"}
+
+
+def wants_graph(live: LiveDeployment) -> bool:
+    """Whether traffic is to be divided by an InferenceGraph, once there is anything to divide."""
+    ab = live.target.spec.traffic.ab
+    return ab is not None and ab.splitter is Splitter.INFERENCE_GRAPH
+
+
+def graph_name(live: LiveDeployment) -> str:
+    """Return the graph's name; `--` is in no deployment's or version's, so it is no InferenceService's."""
+    return f"{live.name}--ab"
+
+
+def inference_graph(live: LiveDeployment) -> Manifest:
+    """Return the graph that divides inferences by the Rollout's weights."""
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "InferenceGraph",
+        "metadata": {
+            "name": graph_name(live),
+            "namespace": live.namespace,
+            "labels": live.service_labels,
+            "annotations": {"serving.kserve.io/deploymentMode": live.cluster.kserve.mode.value},
+        },
+        "spec": {
+            "minReplicas": max(each.replicas.min for each in live.versions),
+            "maxReplicas": live.most_replicas,
+            "nodes": {"root": {"routerType": "Splitter", "steps": _steps(live)}},
+            "resources": {"limits": _RESOURCES, "requests": _RESOURCES},
+            "serviceAccountName": SERVICE_ACCOUNT,
+        },
+    }
+
+
+def _steps(live: LiveDeployment) -> list[Manifest]:
+    path = f"/v2/models/{live.model}/infer"
+    hosts = {each.name: local_host(live, predictor(versioned(live.name, each.name))) for each in live.versions}
+    return [
+        {"name": each.name, "serviceUrl": f"http://{hosts[each.name]}{path}", "weight": each.weight}
+        for each in live.versions
+    ]

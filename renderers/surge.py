@@ -1,0 +1,190 @@
+"""How the pods of a version are replaced when its template changes: from what the project has left of its quota.
+
+The decision is the strategy of the Deployment that KServe makes, which is no part of its pods' template: no pod
+restarts because it changes, only the next replacement goes another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from intents.kinds.model_deployment import Version
+from intents.quantities import quantity_value
+from intents.tree import Tree
+from intents.usage import Amounts, peaks, total
+from renderers.live import LiveDeployment
+
+_GIB = 2**30
+
+
+class Strategy(Enum):
+    """The ways to replace pods: `maxSurge` and `maxUnavailable` of a rolling update, or neither."""
+
+    SURGE = (1, 0)
+    """A new pod answers before an old one goes."""
+    OWN_HEADROOM = (1, "50%")
+    """The same while the version runs fewer pods than its maximum, which are counted as used; else one goes first.
+
+    Half, rounded down, of one pod is none, so the last pod never goes first.
+    """
+    IN_PLACE = (0, 1)
+    """One old pod goes before its successor comes, the others answer."""
+    RECREATE = None
+    """The only pod goes before its successor comes: nothing answers for as long as that takes to start."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Return it as the strategy of a Deployment."""
+        if self.value is None:
+            return {"type": "Recreate"}
+        surge, unavailable = self.value
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+
+
+@dataclass(frozen=True)
+class Room:
+    """One resource: what one pod more needs, and what the tightest limit on the project leaves."""
+
+    resource: str
+    """`cpus`, `memory` in bytes, or a GPU type."""
+    needed: Decimal
+    used: Decimal
+    """By all deployments of the project, each at its peak."""
+    limit: Decimal
+    level: str
+    """Whose limit it is: project, tenant or cluster."""
+
+    @property
+    def left(self) -> Decimal:
+        """What nobody uses."""
+        return self.limit - self.used
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is enough."""
+        return self.needed <= self.left
+
+    def __str__(self) -> str:
+        amounts = (_amount(self.resource, each) for each in (self.needed, self.limit, self.used, self.left))
+        needed, limit, used, left = amounts
+        return f"{self.resource}: {needed} needed, {left} left ({self.level} {limit} - {used} used)"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How one version's pods are replaced, with the arithmetic."""
+
+    version: str
+    strategy: Strategy
+    rooms: tuple[Room, ...]
+    """One for each resource that something limits."""
+
+    @property
+    def explanation(self) -> str:
+        """The arithmetic in a line, for a person."""
+        arithmetic = "; ".join(map(str, self.rooms)) or "nothing limits the project"
+        return f"{_IN_WORDS[self.strategy]}, for one pod more: {arithmetic}"
+
+
+_IN_WORDS = {
+    Strategy.SURGE: "maxSurge 1, maxUnavailable 0",
+    Strategy.OWN_HEADROOM: "maxSurge 1 within its own maximum, else maxUnavailable 50%",
+    Strategy.IN_PLACE: "maxSurge 0, maxUnavailable 1",
+    Strategy.RECREATE: "Recreate",
+}
+
+
+def decisions(tree: Tree, live: LiveDeployment) -> dict[str, Decision]:
+    """Return the decision for each live version, by name.
+
+    What is left is the tightest of the limits on project, tenant and cluster, less what the project's own deployments
+    use: quotas are nested, so what others use of the outer ones is theirs already, and no other project's deployment
+    changes a manifest here.
+    """
+    budget = _budget(tree, live.tenant, live.project)
+    return {each.name: decide(each, tuple(budget.rooms(each))) for each in live.versions}
+
+
+def decide(version: Version, rooms: tuple[Room, ...]) -> Decision:
+    """Return how a version's pods are replaced, given the room for one more."""
+    if all(room.fits for room in rooms):
+        strategy = Strategy.SURGE
+    elif version.replicas.min > 1:
+        strategy = Strategy.IN_PLACE
+    elif version.replicas.max > 1:
+        strategy = Strategy.OWN_HEADROOM
+    else:
+        strategy = Strategy.RECREATE
+    return Decision(version.name, strategy, rooms)
+
+
+_Limit: TypeAlias = tuple[Decimal, str]
+"""A limit, and whose it is."""
+_NONE = Decimal(0)
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """What a project may use, and what its deployments use, by resource."""
+
+    limits: Mapping[str, _Limit]
+    used: Mapping[str, Decimal]
+
+    def rooms(self, version: Version) -> Iterator[Room]:
+        """Yield the room for one pod more of a version."""
+        for resource, needed in _by_resource(Amounts.of(version.resources)).items():
+            limit = self.limits.get(resource)
+            if limit is not None:
+                yield Room(resource, needed, self.used.get(resource, _NONE), *limit)
+            elif resource in version.resources.gpus:
+                yield Room(resource, needed, self.used.get(resource, _NONE), _NONE, "project")
+
+
+# Decisions are made project by project; another tree is another key.
+@lru_cache(maxsize=8)
+def _budget(tree: Tree, tenant: str, project: str) -> _Budget:
+    used = total(peaks(tree, tenant, project).values())
+    return _Budget(_tightest(list(_levels(tree, tenant, project))), _by_resource(used))
+
+
+def _tightest(levels: Sequence[tuple[str, Mapping[str, Decimal]]]) -> dict[str, _Limit]:
+    """Return the tightest limit on each resource. A GPU type that a level does not name may not be used."""
+    found: dict[str, _Limit] = {}
+    for resource in dict.fromkeys(resource for _, limits in levels for resource in limits):
+        default = None if resource in {"cpus", "memory"} else _NONE
+        limits = ((limit, name) for name, each in levels if (limit := each.get(resource, default)) is not None)
+        found[resource] = min(limits, key=lambda each: each[0])
+    return found
+
+
+def _levels(tree: Tree, tenant: str, project: str) -> Iterator[tuple[str, Mapping[str, Decimal]]]:
+    """Yield the limits of a project, its tenant and its cluster, from the inside."""
+    inner, outer = tree.project(tenant, project), tree.tenant(tenant)
+    cluster = tree.cluster(inner.spec.cluster) if inner else None
+    for name, document in (("project", inner), ("tenant", outer)):
+        if document:
+            quota = document.spec.quota
+            yield name, _amounts(quota.cpus, quota.memory, quota.gpus)
+    if cluster:
+        capacity = cluster.spec.capacity
+        cpus, memory = (capacity.cpus, capacity.memory) if capacity else (None, None)
+        yield "cluster", _amounts(cpus, memory, {pool.type: pool.count for pool in cluster.spec.gpu_pools})
+
+
+def _amounts(cpus: str | None, memory: str | None, gpus: Mapping[str, int]) -> dict[str, Decimal]:
+    quantities = {"cpus": cpus, "memory": memory}
+    found = {name: quantity_value(text) for name, text in quantities.items() if text is not None}
+    return {**found, **{name: Decimal(count) for name, count in gpus.items()}}
+
+
+def _by_resource(amounts: Amounts) -> dict[str, Decimal]:
+    gpus = {name: Decimal(count) for name, count in amounts.gpus.items()}
+    return {"cpus": amounts.cpus, "memory": amounts.memory, **gpus}
+
+
+def _amount(resource: str, amount: Decimal) -> str:
+    return f"{float(amount) / _GIB:g}Gi" if resource == "memory" else f"{float(amount):g}"
