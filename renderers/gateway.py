@@ -8,9 +8,8 @@ route, path by path, because rules of one path decide by their order and so stay
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from intents.kinds.traffic import Match
@@ -38,17 +37,12 @@ Part = dict[str, Any]
 class Destination:
     """Where requests are sent: Services of the deployment's namespace, with their shares."""
 
-    services: tuple[tuple[str, int], ...]
+    references: list[Part]
+    """The Services as a rule refers to them."""
     hostname: str = ""
-    """The host that Knative's gateway tells services apart by; the Services are then reached as Backends."""
+    """The host that Knative's gateway tells services apart by; empty: the client's."""
     path: str = ""
     """The one path it answers at; empty: the V2 path that was asked for."""
-
-    @cached_property
-    def references(self) -> list[Part]:
-        """The Services or Backends as a rule refers to them."""
-        kind = _BACKEND if self.hostname else _SERVICE
-        return [{**kind, "name": name, "weight": weight} for name, weight in self.services]
 
 
 @dataclass(frozen=True)
@@ -82,6 +76,19 @@ def mirror_to(service: str, percent: int) -> Part:
     """Return the filter that sends a copy of some requests to a Service; its answers are thrown away."""
     reference = {"group": "", "kind": "Service", "name": service, "port": PREDICTOR_PORT}
     return {"type": "RequestMirror", "requestMirror": {"backendRef": reference, "percent": percent}}
+
+
+def services(*weighted: tuple[str, int]) -> list[Part]:
+    """Return references to Services with their weights."""
+    return [
+        {"group": "", "kind": "Service", "name": name, "port": PREDICTOR_PORT, "weight": weight}
+        for name, weight in weighted
+    ]
+
+
+def backend(name: str) -> list[Part]:
+    """Return the reference to an Envoy Gateway Backend that gets everything."""
+    return [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": name, "weight": 1}]
 
 
 def http_routes(live: LiveDeployment, routing: Routing) -> list[Manifest]:
@@ -160,10 +167,6 @@ class _Shared:
             "backendRefs": destination.references,
             "timeouts": self._timeouts,
         }
-
-
-_SERVICE: Mapping[str, Any] = {"group": "", "kind": "Service", "port": PREDICTOR_PORT}
-_BACKEND: Mapping[str, Any] = {"group": "gateway.envoyproxy.io", "kind": "Backend"}
 
 
 def _metadata(live: LiveDeployment) -> Part:

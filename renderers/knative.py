@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from renderers.canonical import Manifest
 from renderers.disruption import disruption_budgets, predictor_pods, router_pods
-from renderers.gateway import PREDICTOR_PORT, Destination, Routing, http_routes
+from renderers.gateway import PREDICTOR_PORT, Destination, Routing, backend, http_routes
 from renderers.inference_graph import PATH, graph_name, inference_graph, wants_graph
 from renderers.kserve import inference_service, local_host, predictor, versioned
 from renderers.live import LiveDeployment
@@ -73,7 +73,7 @@ def _of_version(live: LiveDeployment, version: str) -> Destination:
 
 
 def _at(live: LiveDeployment, service: str, path: str = "") -> Destination:
-    return Destination(((service, 1),), local_host(live, service), path)
+    return Destination(backend(service), local_host(live, service), path)
 
 
 def _backend(live: LiveDeployment, service: str) -> Manifest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from intents.documents import Document
 from intents.identity import Identity, namespace, path_of
@@ -31,41 +30,16 @@ class LiveDeployment:
     cluster: ClusterSpec
     hostnames: tuple[str, ...]
     """The tenant's, in full."""
-
-    @property
-    def tenant(self) -> str:
-        """The tenant."""
-        return self.target.identity.tenant
-
-    @property
-    def project(self) -> str:
-        """The project."""
-        return self.target.identity.project
-
-    @property
-    def name(self) -> str:
-        """The deployment's own name."""
-        return self.target.identity.name
-
-    @cached_property
-    def namespace(self) -> str:
-        """Where all of it lies."""
-        return namespace(self.tenant, self.project)
-
-    @cached_property
-    def labels(self) -> dict[str, str]:
-        """What everything that serves the deployment carries."""
-        return {marks.TENANT: self.tenant, marks.PROJECT: self.project, marks.DEPLOYMENT: self.name}
-
-    @cached_property
-    def service_labels(self) -> dict[str, str]:
-        """What KServe's kinds carry: the same, and what keeps them behind the edge."""
-        return {**self.labels, **_BEHIND_THE_EDGE[self.cluster.kserve.mode]}
-
-    @property
-    def versions(self) -> tuple[LiveVersion, ...]:
-        """What is live, from the first that was to the newest."""
-        return self.rollout.spec.live
+    tenant: str
+    project: str
+    name: str
+    namespace: str
+    versions: tuple[LiveVersion, ...]
+    """What is live, from the first that was to the newest."""
+    labels: dict[str, str]
+    """What everything that serves the deployment carries."""
+    service_labels: dict[str, str]
+    """What KServe's kinds carry: the same, and what keeps them behind the edge."""
 
     @property
     def model(self) -> str:
@@ -90,15 +64,33 @@ class LiveDeployment:
 
 def live_deployment(tree: Tree, unit: Unit) -> LiveDeployment | None:
     """Return a deployment as it is served; None before its Rollout. Raises InvalidIntent without its cluster."""
-    target = tree.deployment(unit.tenant, unit.project, unit.name)
-    rollout = tree.rollout(unit.tenant, unit.project, unit.name)
+    tenant, project, name = unit.tenant, unit.project, unit.name
+    target, rollout = tree.deployment(tenant, project, name), tree.rollout(tenant, project, name)
     if target is None or rollout is None:
         return None
-    cluster = tree.cluster(unit.cluster)
+    cluster = _cluster(tree, unit.cluster)
+    labels = {marks.TENANT: tenant, marks.PROJECT: project, marks.DEPLOYMENT: name}
+    return LiveDeployment(
+        target,
+        rollout,
+        cluster,
+        _hostnames(tree, tenant),
+        tenant,
+        project,
+        name,
+        namespace(tenant, project),
+        rollout.spec.live,
+        labels,
+        {**labels, **_BEHIND_THE_EDGE[cluster.kserve.mode]},
+    )
+
+
+def _cluster(tree: Tree, name: str) -> ClusterSpec:
+    cluster = tree.cluster(name)
     if cluster is None:
-        path = path_of(Identity(Kind.CLUSTER, unit.cluster))
-        raise InvalidIntent([Problem("unknown-cluster", path, 0, 0, f"there is no cluster {unit.cluster}")])
-    return LiveDeployment(target, rollout, cluster.spec, _hostnames(tree, unit.tenant))
+        path = path_of(Identity(Kind.CLUSTER, name))
+        raise InvalidIntent([Problem("unknown-cluster", path, 0, 0, f"there is no cluster {name}")])
+    return cluster.spec
 
 
 def _hostnames(tree: Tree, tenant: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from intents.kinds.rollout import LiveVersion
 from intents.tree import Tree
 from renderers.canonical import Manifest
 from renderers.disruption import disruption_budgets, predictor_pods, router_pods
-from renderers.gateway import Destination, Routing, http_routes, mirror_to
+from renderers.gateway import Destination, Routing, http_routes, mirror_to, services
 from renderers.inference_graph import PATH, graph_name, inference_graph, wants_graph
 from renderers.kserve import inference_service, predictor, versioned
 from renderers.live import LiveDeployment
@@ -44,13 +44,13 @@ def _has_graph(live: LiveDeployment) -> bool:
 
 def _routing(live: LiveDeployment) -> Routing:
     spec, rollout = live.target.spec, live.rollout.spec
-    weighted = Destination(tuple((_service(live, each.name), each.weight) for each in live.versions))
+    weighted = Destination(services(*((_service(live, each.name), each.weight) for each in live.versions)))
     copies = mirror(spec, rollout)
     return Routing(
         inference=_splitter(live) or weighted,
         other=weighted,
         preferred=tuple(
-            (each, Destination(((_service(live, each.version), 1),))) for each in preferences(spec, rollout)
+            (each, Destination(services((_service(live, each.version), 1)))) for each in preferences(spec, rollout)
         ),
         mirror=mirror_to(_service(live, copies.version), copies.percent) if copies else None,
     )
@@ -59,7 +59,7 @@ def _routing(live: LiveDeployment) -> Routing:
 def _splitter(live: LiveDeployment) -> Destination | None:
     """Return the graph's router while there is traffic to divide."""
     divided = sum(each.weight > 0 for each in live.versions) > 1
-    return Destination(((graph_name(live), 1),), path=PATH) if divided and wants_graph(live) else None
+    return Destination(services((graph_name(live), 1)), path=PATH) if divided and wants_graph(live) else None
 
 
 def _service(live: LiveDeployment, version: str) -> str:
