@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from intents.identity import Identity, identify, path_of
 from intents.kinds.base import Kind
 from intents.kinds.members import WORKER_PREFIX, Role, Subject
+from intents.kinds.project import ApprovedKind
 from intents.problems import Problem
 from intents.tree import Tree
 
@@ -77,6 +78,40 @@ def written_by(kind: Kind) -> str:
         case Kind.RUN:
             return "developers of the tenant, and schedules"
     return "platform admins" if kind in _PLATFORMS_OWN else "developers of the tenant"
+
+
+def approvals_needed(tree: Tree, paths: Iterable[str]) -> int:
+    """Return how many others must say yes to a change of these paths: the most that a project asks for one of them.
+
+    As with roles, the projects are those of `tree`, the tree before the change.
+    """
+    needed = 0
+    for path in paths:
+        identity = identify(path)
+        project = tree.project(identity.tenant, identity.project) if identity else None
+        if identity and project and identity.kind.value in set(ApprovedKind):
+            needed = max(needed, project.spec.approvals.get(ApprovedKind(identity.kind.value), 0))
+    return needed
+
+
+def may_not_approve(tree: Tree, principal: Principal, author: str, paths: Iterable[str]) -> Problem | None:
+    """Return why the yes of `principal` to a change by `author` does not count, or None where it does.
+
+    Nobody approves their own change. Otherwise it takes the role approver in every tenant that is touched, and a
+    platform admin for the platform's own files.
+    """
+    for path in sorted(paths):
+        if principal.user == author or principal.is_worker:
+            return Problem("not-an-approver", path, 0, 0, f"{principal.user} cannot approve this: another person must")
+        identity = identify(path)
+        if identity is None or not identity.tenant or identity.kind in _PLATFORMS_OWN:
+            if not is_platform_admin(tree, principal):
+                message = f"{principal.user} may not approve this; platform admins may"
+                return Problem("not-an-approver", path, 0, 0, message)
+        elif Role.APPROVER not in roles(tree, identity.tenant, principal):
+            message = f"{principal.user} may not approve this; members of {identity.tenant} with the role approver may"
+            return Problem("not-an-approver", path, 0, 0, message)
+    return None
 
 
 def _goes_with_deployment(identity: Identity, path: str, removed: Collection[str]) -> bool:

@@ -98,11 +98,36 @@ CATALOGUE: dict[str, Explanation] = {
         "The template has several model outputs and the run names none.", "Set `register.output`."
     ),
     "unknown-output": Explanation("The template has no such model output.", "Choose one it declares."),
+    "wrong-template": Explanation(
+        "A template is of the other sort: packages are for Runs and Schedules, training programs for TrainingJobs.",
+        "Name a template of the right sort.",
+    ),
+    "deprecated-template": Explanation(
+        "The template is deprecated. A warning: it still runs.", "Move to what the template's owner names instead."
+    ),
+    "never-fits": Explanation(
+        "What is asked for at once is more than the project, its tenant or its cluster has: it would wait for ever.",
+        "Ask for less, or for a larger quota.",
+    ),
+    "unknown-gpu-type": Explanation("No pool of the cluster has such GPUs.", "Name a type that a pool has."),
+    "active-run": Explanation(
+        "A run or training job that is still under way would be removed; that would not stop it.",
+        "Set `desired: Cancelled`, and remove it once it has ended.",
+    ),
     "run-name-used": Explanation(
         "Another run of the project has this name, maybe on another date.",
         "Choose another name, or raise `attempt` of that run to run it again.",
     ),
     "attempt-lowered": Explanation("Attempts are counted upwards.", "Write a higher number."),
+    # schedules
+    "invalid-cron": Explanation(
+        "Not a cron expression of five fields, or one that never fires. Nicknames and seconds are not taken: the "
+        "shortest period is a minute.",
+        "Write minute, hour, day of month, month and day of week, such as `0 3 * * *`.",
+    ),
+    "unknown-time-zone": Explanation(
+        "The IANA database has no such time zone.", "Write one of its names, such as Europe/Zurich."
+    ),
     # templates and models
     "invalid-schema": Explanation("A template's `parameters` is no JSON Schema of an object.", "Correct it."),
     "invalid-package": Explanation(
@@ -113,6 +138,28 @@ CATALOGUE: dict[str, Explanation] = {
     ),
     "package-parameters": Explanation(
         "The template's parameters and the inputs of its package do not agree.", "Make one follow the other."
+    ),
+    "invalid-image": Explanation(
+        "An image is missing, malformed, or holds a placeholder, so that nobody can say what would run.",
+        "Write the image out, with its tag or digest.",
+    ),
+    "image-not-allowed": Explanation(
+        "The image is not on the platform's list of images.", "Use one that is, or ask a platform admin to add it."
+    ),
+    "runs-as-root": Explanation(
+        "A task of the package runs as the user root.", "Leave `runAsUser` out, or set another user."
+    ),
+    "model-is-code": Explanation(
+        "A model brings code into the server: Triton's python backend, a script, a shared library or an environment.",
+        "Export the model to ONNX.",
+    ),
+    "model-config": Explanation(
+        "A model's config.pbtxt contradicts its folder's name, its own fields or its ONNX file.",
+        "Correct config.pbtxt, or leave the field out where Triton can find it by itself.",
+    ),
+    "no-gpu-for-model": Explanation(
+        "The model's instances run on GPUs, and the version that serves it gets none: Triton would not load it.",
+        "Give the version `gpus`, or register the model with instances on CPUs.",
     ),
     "model-layout": Explanation(
         "The files are no Triton model repository of this model.",
@@ -133,9 +180,48 @@ CATALOGUE: dict[str, Explanation] = {
         "Give the new version another name.",
     ),
     "weights-sum": Explanation("The weights do not add up to 100.", "Change them until they do."),
+    "unknown-version": Explanation(
+        "Traffic names a version that the deployment does not have.", "Correct the name, or add the version."
+    ),
+    "unused-version": Explanation("No traffic can ever reach a version.", "Give it traffic, or remove it."),
+    "same-version": Explanation("Stable and candidate are the same version.", "Name two versions, or use `replace`."),
+    "steps-not-rising": Explanation(
+        "The weights of a canary's steps do not rise to 100.", "Let each be more than the one before, the last 100."
+    ),
+    "gate-without-traffic": Explanation(
+        "A step sends the candidate no requests, so its gates could never be judged.", "Gate a later step."
+    ),
+    "overlapping-matches": Explanation(
+        "One request can match two versions, and nobody could say which it reaches.",
+        "Use one header or cookie for all versions, with another value for each.",
+    ),
+    "mode-cannot-express": Explanation(
+        "KServe, in the mode of the project's cluster, cannot do what the strategy asks.",
+        "Use another strategy, or a project on a cluster with the other mode.",
+    ),
+    "mode-in-use": Explanation(
+        "A cluster's KServe mode would change under deployments that are served.",
+        "Make another cluster with that mode, and move the deployments there.",
+    ),
     "orphan-rollout": Explanation("A rollout stands without its deployment.", "Remove both files in one change."),
     "derived-name-clash": Explanation(
         "Two Kubernetes objects derived from different intents would have one name.", "Rename the deployment."
+    ),
+    # quotas
+    "quota-cpus": Explanation(
+        "Deployments, with all replicas they may have and both sides of a rollout, could use more CPUs than the "
+        "project, the tenant or the cluster has.",
+        "Fewer or smaller replicas, or a larger limit.",
+    ),
+    "quota-memory": Explanation("The same for memory.", "Fewer or smaller replicas, or a larger limit."),
+    "quota-gpus": Explanation(
+        "The same for a type of GPU. A type that a quota does not name may not be used.",
+        "Fewer replicas, or a larger limit.",
+    ),
+    "quota-above-limit": Explanation(
+        "A quota is larger than what is above it: a project's than its tenant's or its cluster's, a tenant's than "
+        "all clusters together.",
+        "Lower it, or raise what is above it.",
     ),
     # tenancy and change
     "duplicate-hostname": Explanation("A host name is claimed twice.", "Choose another."),
@@ -144,11 +230,23 @@ CATALOGUE: dict[str, Explanation] = {
     ),
     "not-empty": Explanation("A tenant or project that is removed still has intents.", "Remove them first."),
     "in-use": Explanation("Something that is removed is still named elsewhere.", "Change its users first."),
+    "change-limit": Explanation(
+        "One change deletes more deployments or touches more tenants than the platform's `changeLimits` allow.",
+        "Make smaller changes, or let an approver say yes to this one.",
+    ),
+    "looks-like-secret": Explanation(
+        "A text looks like a credential. It would stay in the history, and in every copy of it.",
+        "Take it out and revoke it; name a secret of the cluster instead.",
+    ),
     "not-carried-out": Explanation(
         "The language can ask for it, but this version of the reconciler acts on none: it would have no effect.",
         "Leave it out, or wait for a version that does.",
     ),
     "forbidden": Explanation("The person's roles do not cover this path.", "Ask someone whose roles do."),
+    "not-an-approver": Explanation(
+        "Someone who may not approve a change said yes to it: another's word is needed, of someone with the role.",
+        "Ask an approver of the tenant, or a platform admin for the platform's own files.",
+    ),
     "conflict": Explanation(
         "What stands at the path is not what the request was decided on.",
         "Read it again and decide on what is there now.",

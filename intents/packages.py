@@ -7,18 +7,17 @@ checked here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import yaml
-
+from intents import images
 from intents.documents import Document
 from intents.kinds import TemplateSpec
+from intents.package_graph import graph_complaints
+from intents.package_messages import Pipeline, parse_package
 from intents.problems import Problem
+from intents.secrets import credentials_in
 
 # https://www.kubeflow.org/docs/components/pipelines/reference/pipeline-spec/: ParameterType.ParameterTypeEnum
 _JSON_TYPES = {
@@ -29,15 +28,22 @@ _JSON_TYPES = {
     "LIST": "array",
     "STRUCT": "object",
 }
-_DOCUMENTS = 2
+# KFP makes `<name>-` the generateName of a Workflow, which Kubernetes wants to be a DNS subdomain.
+_PIPELINE_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,126}[a-z0-9])?")
+_DISPLAY_NAME = 128
+"""Characters of KFP's columns for display names; a longer one is a 500 after the Workflow was made."""
+_OPEN = ("patternProperties", "unevaluatedProperties")
 
 
-def check_package(document: Document[TemplateSpec], package: bytes) -> tuple[Problem, ...]:
+def check_package(
+    document: Document[TemplateSpec], package: bytes, allow: Collection[str] | None = None
+) -> tuple[Problem, ...]:
     """Return what is wrong with the package that lies beside `document`.
 
     Its bytes are those the template names; it is one PipelineSpec, and at most one platform spec after it;
-    every task runs a component that is there; and its inputs are the template's parameters. A template without
-    a package has nothing to check.
+    every reference in it leads somewhere and none in a circle; its images are fixed, and on the list `allow` of
+    patterns where there is one; and its inputs are the template's parameters. A template without a package has
+    nothing to check.
     """
     named = document.spec.package
     if named is None:
@@ -47,106 +53,119 @@ def check_package(document: Document[TemplateSpec], package: bytes) -> tuple[Pro
         message = f"the sha256 of {named.file} is {digest}"
         return (document.problem("package-changed", message, "spec", "package", "sha256"),)
     try:
-        pipeline = _parse(package)
+        pipeline = parse_package(package)
     except ValueError as error:
         return (document.problem("invalid-package", str(error), "spec", "package"),)
     return (
-        *_references(document, pipeline),
+        *_names(document, pipeline),
+        *(_invalid(document, wrong) for wrong in graph_complaints(pipeline)),
+        *_executors(document, pipeline, allow),
+        *_secrets(document, package),
         *_parameters(document, pipeline),
         *_model_outputs(document, pipeline),
     )
 
 
-def _parse(package: bytes) -> dict[str, Any]:
-    """Return the PipelineSpec as a mapping. Raises ValueError for what is none, strictly."""
-    # Loaded late: whoever checks no package does not pay for protobuf.
-    from google.protobuf.json_format import ParseDict, ParseError  # noqa: PLC0415
-
-    messages = _messages()
-    try:
-        documents = list(yaml.load_all(package, Loader=yaml.CSafeLoader))
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {error}") from error
-    if not 1 <= len(documents) <= _DOCUMENTS or not isinstance(documents[0], dict):
-        raise ValueError("a package is one PipelineSpec and at most one platform spec")
-    try:
-        ParseDict(documents[0], messages.PipelineSpec())
-        # PipelineSpec holds it as a free Struct: unknown container fields show only here.
-        ParseDict(documents[0].get("deploymentSpec", {}), messages.PipelineDeploymentConfig())
-    except ParseError as error:
-        raise ValueError(f"no KFP PipelineSpec: {error}") from error
-    return documents[0]
-
-
-@cache
-def _messages() -> ModuleType:
-    """Load KFP's generated messages, kfp.pipeline_spec.pipeline_spec_pb2, without the package around them.
-
-    Importing that package takes 100 MB and seconds; the messages alone 3 MB.
-    """
-    package = find_spec("kfp")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("kfp is not installed: packages cannot be checked")
-    file = Path(package.submodule_search_locations[0], "pipeline_spec", "pipeline_spec_pb2.py")
-    spec = spec_from_file_location("kfp_pipeline_spec_pb2", file)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"{file} cannot be loaded")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _references(document: Document[TemplateSpec], pipeline: Mapping[str, Any]) -> Iterator[Problem]:
-    executors = pipeline.get("deploymentSpec", {}).get("executors", {})
-    components = pipeline.get("components", {})
-    for name, component in {**components, "root": pipeline.get("root", {})}.items():
-        label = component.get("executorLabel")
-        if label is not None and label not in executors:
-            yield _dangling(document, f"component {name} names an executor {label} that is not there")
-        tasks = component.get("dag", {}).get("tasks", {})
-        for task, spec in tasks.items():
-            reference = spec.get("componentRef", {}).get("name")
-            if reference not in components:
-                yield _dangling(document, f"task {task} names a component {reference} that is not there")
-            for other in spec.get("dependentTasks", ()):
-                if other not in tasks:
-                    yield _dangling(document, f"task {task} depends on a task {other} that is not there")
-
-
-def _dangling(document: Document[TemplateSpec], message: str) -> Problem:
+def _invalid(document: Document[TemplateSpec], message: str) -> Problem:
     return document.problem("invalid-package", message, "spec", "package")
 
 
-def _parameters(document: Document[TemplateSpec], pipeline: Mapping[str, Any]) -> Iterator[Problem]:
-    inputs = pipeline.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+def _names(document: Document[TemplateSpec], pipeline: Pipeline) -> Iterator[Problem]:
+    info = pipeline.spec.get("pipelineInfo", {})
+    name, shown = info.get("name", ""), info.get("displayName", "")
+    if not _PIPELINE_NAME.fullmatch(name):
+        form = "up to 128 lower-case letters, digits and hyphens"
+        yield _invalid(document, f"the pipeline's name is {name!r}: KFP names Workflows after it, so {form}")
+    if len(shown) > _DISPLAY_NAME:
+        yield _invalid(document, f"the pipeline's displayName has {len(shown)} characters, at most {_DISPLAY_NAME} fit")
+
+
+def _executors(
+    document: Document[TemplateSpec], pipeline: Pipeline, allow: Collection[str] | None
+) -> Iterator[Problem]:
+    for label, executor in pipeline.executors.items():
+        if "container" in executor:
+            image = executor["container"].get("image", "")
+            yield from image_problems(document, image, allow, f"executor {label}: ", "spec", "package")
+        elif "importer" not in executor:
+            sort = next(iter(executor), "nothing")
+            yield _invalid(document, f"executor {label} is of the sort {sort}, which no Kubernetes cluster runs")
+    for label, config in pipeline.platform.items():
+        # The JSON form of a 64-bit number is a number or its text.
+        if str(config.get("securityContext", {}).get("runAsUser", "")) == "0":
+            message = f"executor {label} runs as the user root"
+            hint = "leave runAsUser out, or set another user"
+            yield document.problem("runs-as-root", message, "spec", "package", hint=hint)
+
+
+def image_problems(
+    document: Document, image: str, allow: Collection[str] | None, who: str, *place: str
+) -> Iterator[Problem]:
+    """Yield why an image may not run: it is none, it is open what it will be, or it is not on the list."""
+    if wrong := images.complaint(image):
+        hint = "write the image out, with its tag or digest"
+        yield document.problem("invalid-image", f"{who}{wrong}", *place, hint=hint)
+    elif allow is not None and not images.allowed(image, allow):
+        hint = f"the platform allows {', '.join(allow)}"
+        yield document.problem("image-not-allowed", f"{who}{image} is not on the list of images", *place, hint=hint)
+
+
+def _secrets(document: Document[TemplateSpec], package: bytes) -> Iterator[Problem]:
+    for what in dict.fromkeys(credentials_in(package.decode("utf-8", "replace"))):
+        hint = "take it out and revoke it; let tasks read a secret of the cluster"
+        message = f"something in the package looks like {what}"
+        yield document.problem("looks-like-secret", message, "spec", "package", hint=hint)
+
+
+def _parameters(document: Document[TemplateSpec], pipeline: Pipeline) -> Iterator[Problem]:
+    """The schema has a property of the input's type for every input, and lets nothing else in."""
+    inputs = pipeline.root.get("inputDefinitions", {}).get("parameters", {})
     schema = document.spec.parameters
-    known, required = _mapping(schema.get("properties")), _names(schema.get("required"))
+    known, required = _mapping(schema.get("properties")), _words(schema.get("required"))
     for name in sorted(known.keys() - inputs.keys()):
         message = f"the package has no input `{name}`"
         yield document.problem("package-parameters", message, "spec", "parameters", "properties", name)
     for name, given in sorted(inputs.items()):
-        if name not in known:
-            if "defaultValue" not in given and not given.get("isOptional"):
-                message = f"the package needs an input `{name}` that is no parameter here"
-                yield document.problem("package-parameters", message, "spec", "parameters")
-            continue
-        wanted = _JSON_TYPES.get(given.get("parameterType", ""))
-        found = _mapping(known[name]).get("type", wanted)
-        if found != wanted and (found, wanted) != ("integer", "number"):
-            message = f"the package's input `{name}` is of type {wanted}, the parameter of {found}"
-            yield document.problem("package-parameters", message, "spec", "parameters", "properties", name)
-        if "defaultValue" not in given and not given.get("isOptional") and name not in required:
-            message = f"the package's input `{name}` has no default: it must be required here"
-            yield document.problem("package-parameters", message, "spec", "parameters", "properties", name)
+        if name in known:
+            yield from _parameter(document, name, given, _mapping(known[name]), required)
+        elif _needed(given):
+            message = f"the package needs an input `{name}` that is no parameter here"
+            yield document.problem("package-parameters", message, "spec", "parameters")
+    if schema.get("additionalProperties", False) is not False or any(word in schema for word in _OPEN):
+        message = "the schema lets in parameters that the package has no inputs for: KFP would refuse the run"
+        hint = "set `additionalProperties: false`"
+        yield document.problem("package-parameters", message, "spec", "parameters", hint=hint)
 
 
-def _model_outputs(document: Document[TemplateSpec], pipeline: Mapping[str, Any]) -> Iterator[Problem]:
-    tasks, components = (
-        pipeline.get("root", {}).get("dag", {}).get("tasks", {}),
-        pipeline.get("components", {}),
-    )
+def _parameter(
+    document: Document[TemplateSpec],
+    name: str,
+    given: Mapping[str, Any],
+    described: Mapping[str, Any],
+    required: frozenset[str],
+) -> Iterator[Problem]:
+    place = ("spec", "parameters", "properties", name)
+    wanted, found = _JSON_TYPES.get(given.get("parameterType", "")), described.get("type")
+    if wanted is None:
+        kind = given.get("parameterType", "no type")
+        message = f"the package's input `{name}` is of {kind}, which no parameter can give"
+        yield document.problem("package-parameters", message, *place)
+    elif found != wanted and (found, wanted) != ("integer", "number"):
+        message = f"the package's input `{name}` is of type {wanted}, the parameter of {found or 'any'}"
+        yield document.problem("package-parameters", message, *place, hint=f"write `type: {wanted}`")
+    if _needed(given) and name not in required:
+        message = f"the package's input `{name}` has no default: it must be required here"
+        yield document.problem("package-parameters", message, *place)
+
+
+def _needed(given: Mapping[str, Any]) -> bool:
+    return "defaultValue" not in given and not given.get("isOptional")
+
+
+def _model_outputs(document: Document[TemplateSpec], pipeline: Pipeline) -> Iterator[Problem]:
+    tasks = pipeline.root.get("dag", {}).get("tasks", {})
     for position, model in enumerate(document.spec.models):
-        component = components.get(tasks.get(model.task, {}).get("componentRef", {}).get("name"), {})
+        component = pipeline.components.get(tasks.get(model.task, {}).get("componentRef", {}).get("name"), {})
         outputs = component.get("outputDefinitions", {}).get("artifacts", {})
         if model.output not in outputs:
             message = f"the package has no task {model.task} with an output artifact {model.output}"
@@ -157,5 +176,5 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _names(value: Any) -> frozenset[str]:
+def _words(value: Any) -> frozenset[str]:
     return frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()

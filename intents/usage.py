@@ -35,6 +35,11 @@ class Amounts:
         gpus = {name: self.gpus.get(name, 0) + other.gpus.get(name, 0) for name in sorted(names)}
         return Amounts(self.cpus + other.cpus, self.memory + other.memory, gpus)
 
+    def __sub__(self, other: Amounts) -> Amounts:
+        names = self.gpus.keys() | other.gpus.keys()
+        gpus = {name: self.gpus.get(name, 0) - other.gpus.get(name, 0) for name in sorted(names)}
+        return Amounts(self.cpus - other.cpus, self.memory - other.memory, gpus)
+
 
 NOTHING = Amounts()
 _value = lru_cache(maxsize=4096)(quantity_value)

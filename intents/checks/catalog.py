@@ -1,4 +1,4 @@
-"""Templates and model versions: what they say about themselves must be so."""
+"""Templates: what they say about themselves must be so."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from intents.checks.parameters import schema_complaint
 from intents.checks.rule import Change, repeated
-from intents.documents import Document
 from intents.hints import nearest
-from intents.kinds import Kind, ModelVersionSpec, TemplateSpec
+from intents.kinds import Kind, PlatformSpec, TemplateSpec
 from intents.kinds.template import EVERY_TENANT
-from intents.models import files_digest
+from intents.packages import image_problems
 from intents.problems import Problem
+from intents.tree import PLATFORM_PATH, Tree
 
 
 def template_is_sound(change: Change) -> Iterator[Problem]:
-    """Its schema is one, its model outputs can be told apart, the tenants it names are there."""
+    """Its schema is one, its model outputs can be told apart, its image may run, the tenants it names are there."""
     document, spec = change.document, change.document.spec
     if not isinstance(spec, TemplateSpec):
         return
@@ -24,7 +24,25 @@ def template_is_sound(change: Change) -> Iterator[Problem]:
     for position, name in repeated(each.output for each in spec.models):
         message = f"two model outputs are called {name}: a run could not choose"
         yield document.problem("duplicate-name", message, "spec", "models", position, hint="rename one")
+    if spec.training is not None:
+        allow = allowed_images(change.head)
+        yield from image_problems(document, spec.training.image, allow, "", "spec", "training", "image")
     yield from _tenants_exist(change, spec)
+
+
+def allowed_images(tree: Tree) -> tuple[str, ...] | None:
+    """Return the platform's list of images; None where it has none, and any may run."""
+    platform = tree.get(PLATFORM_PATH)
+    images = platform.spec.images if platform and isinstance(platform.spec, PlatformSpec) else None
+    return images.allow if images else None
+
+
+def affected_by_images(change: Change) -> set[str]:
+    """Return the training templates, whose images a changed list may no longer allow."""
+    if change.path != PLATFORM_PATH or allowed_images(change.base) == allowed_images(change.head):
+        return set()
+    templates = change.head.of_kind(Kind.TEMPLATE).items()
+    return {path for path, each in templates if isinstance(each.spec, TemplateSpec) and each.spec.training}
 
 
 def _tenants_exist(change: Change, spec: TemplateSpec) -> Iterator[Problem]:
@@ -35,30 +53,3 @@ def _tenants_exist(change: Change, spec: TemplateSpec) -> Iterator[Problem]:
         hint = nearest(name, known, "tenants")
         message = f"there is no tenant {name}"
         yield change.document.problem("unknown-tenant", message, "spec", "tenants", position, hint=hint)
-
-
-def model_version_is_sound(change: Change) -> Iterator[Problem]:
-    """Its digest is that of its files, which make up a Triton model repository of its name."""
-    document, spec = change.document, change.document.spec
-    if not isinstance(spec, ModelVersionSpec):
-        return
-    digest = files_digest((each.path, each.size, each.sha256) for each in spec.files)
-    if digest != spec.digest:
-        message = f"the digest of the files is {digest}"
-        yield document.problem("digest-mismatch", message, "spec", "digest")
-    for position, name in repeated(each.path for each in spec.files):
-        yield document.problem("duplicate-name", f"{name} is listed twice", "spec", "files", position, "path")
-    yield from _layout(document, spec)
-
-
-def _layout(document: Document, spec: ModelVersionSpec) -> Iterator[Problem]:
-    """Triton wants `<model>/config.pbtxt` and `<model>/1/...`; its own version is always 1."""
-    model, paths = document.identity.name, [each.path for each in spec.files]
-    for position, path in enumerate(paths):
-        if not path.startswith(f"{model}/"):
-            message = f"{path} does not lie in the model's folder {model}/"
-            yield document.problem("model-layout", message, "spec", "files", position, "path")
-    if f"{model}/config.pbtxt" not in paths:
-        yield document.problem("model-layout", f"there is no {model}/config.pbtxt", "spec", "files")
-    if not any(path.startswith(f"{model}/1/") for path in paths):
-        yield document.problem("model-layout", f"there is nothing in {model}/1/", "spec", "files")

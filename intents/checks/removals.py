@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from intents.checks.asking import users_of
 from intents.checks.rule import Change
 from intents.checks.serving import served_models
 from intents.identity import IN_PROJECT
-from intents.kinds import Kind, ProjectSpec, RunSpec, TemplateSpec
+from intents.kinds import Kind, ProjectSpec, TemplateSpec
 from intents.problems import Problem
 from intents.tree import PLATFORM_PATH
 
@@ -48,12 +49,10 @@ def project_is_empty(change: Change) -> Iterator[Problem]:
 
 
 def template_is_unused(change: Change) -> Iterator[Problem]:
-    """No run names it; looks at every run, which is rare enough."""
+    """No run, schedule or training job names it; looks at all of them, which is rare enough."""
     who = change.removed.identity
-    reference = f"{who.name}@{who.version}"
-    runs = change.head.of_kind(Kind.RUN)
-    users = (path for path, each in runs.items() if isinstance(each.spec, RunSpec) and each.spec.template == reference)
-    yield from _still(change, "in-use", f"template {reference} is used by", users)
+    users = (each.path for each in users_of(change))
+    yield from _still(change, "in-use", f"template {who.name}@{who.version} is used by", users)
 
 
 def model_version_is_unused(change: Change) -> Iterator[Problem]:

@@ -2,19 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from decimal import Decimal
+from functools import cached_property
+from typing import Self, TypeAlias
 
+from intents.checks.amounts import CPUS, MEMORY, limit
+from intents.checks.facts import Facts
 from intents.documents import Document
+from intents.kinds import ClusterSpec, ProjectSpec, TenantSpec
 from intents.problems import Problem
+from intents.totals import Totals, totals, totals_after
 from intents.tree import AnyDocument, Tree
+from intents.usage import Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is above an intent: project, tenant and cluster, and the least that they give of everything."""
+
+    project: Document[ProjectSpec] | None
+    tenant: Document[TenantSpec] | None
+    cluster: Document[ClusterSpec] | None
+    cpus: Decimal | None
+    memory: Decimal | None
+
+    @classmethod
+    def of(cls, tree: Tree, tenant: str, project: Document[ProjectSpec] | None) -> Self:
+        """Return what is above the intents of a project."""
+        cluster = tree.cluster(project.spec.cluster) if project else None
+        owners = (project, tree.tenant(tenant), cluster)
+        cpus, memory = (
+            min((found for each in owners if each and (found := limit(each.spec, resource)) is not None), default=None)
+            for resource in (CPUS, MEMORY)
+        )
+        return cls(*owners, cpus, memory)
+
+    def surely_holds(self, needed: Amounts) -> bool:
+        """Whether there is no need to look closer."""
+        fits = (self.cpus is None or needed.cpus <= self.cpus) and (self.memory is None or needed.memory <= self.memory)
+        return fits and not needed.gpus
+
+
+@dataclass(frozen=True)
+class World:
+    """What is the same for all paths of one check."""
+
+    base: Tree
+    head: Tree
+    changed: Collection[str] | None = None
+    """Paths at which the two differ; None where that is not known."""
+    facts: Facts | None = None
+
+    @cached_property
+    def used_before(self) -> Totals:
+        """What deployments may use in `base`."""
+        return totals(self.base)
+
+    @cached_property
+    def used_after(self) -> Totals:
+        """What deployments may use in `head`."""
+        if self.changed is None:
+            return totals(self.head)
+        return totals_after(self.base, self.head, self.changed)
+
+    def project(self, tenant: str, project: str) -> Document[ProjectSpec] | None:
+        """Return a project as it is to be; looked up once for all that is in it."""
+        key = (tenant, project)
+        if key not in self._projects:
+            self._projects[key] = self.head.project(tenant, project)
+        return self._projects[key]
+
+    def room(self, tenant: str, project: str) -> Room:
+        """Return what anything in a project could ever have; made once for all that is in it."""
+        key = (tenant, project)
+        if key not in self._rooms:
+            self._rooms[key] = Room.of(self.head, tenant, self.project(tenant, project))
+        return self._rooms[key]
+
+    @cached_property
+    def _projects(self) -> dict[tuple[str, str], Document[ProjectSpec] | None]:
+        return {}
+
+    @cached_property
+    def _rooms(self) -> dict[tuple[str, str], Room]:
+        return {}
+
+    @cached_property
+    def differing(self) -> tuple[str, ...]:
+        """The paths whose intents are not the same before and after, in order."""
+        paths = {*self.base, *self.head} if self.changed is None else set(self.changed)
+        return tuple(sorted(path for path in paths if differs(self.base.get(path), self.head.get(path))))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path, with the trees before and after. `before is after` for an intent that stays as it is."""
+    """One path, with the trees before and after."""
 
+    world: World
     base: Tree
     head: Tree
     path: str
@@ -22,9 +108,10 @@ class Change:
     after: AnyDocument | None
 
     @staticmethod
-    def of(base: Tree, head: Tree, path: str) -> Change:
+    def of(world: World, path: str) -> Change:
         """Return what happens to `path`."""
-        return Change(base, head, path, base.get(path), head.get(path))
+        base, head = world.base, world.head
+        return Change(world, base, head, path, base.get(path), head.get(path))
 
     @property
     def document(self) -> Document:
@@ -42,6 +129,13 @@ class Change:
 
 
 Rule: TypeAlias = Callable[[Change], Iterable[Problem]]
+
+
+def differs(before: AnyDocument | None, after: AnyDocument | None) -> bool:
+    """Whether an intent was added, removed or edited."""
+    if before is None or after is None:
+        return before is not after
+    return before is not after and (before.blob != after.blob or not after.blob)
 
 
 def repeated(names: Iterable[str]) -> Iterator[tuple[int, str]]:

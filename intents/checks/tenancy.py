@@ -61,7 +61,7 @@ def cluster_of_project_exists(change: Change) -> Iterator[Problem]:
 def project_exists(change: Change) -> Iterator[Problem]:
     """An intent's project is there. Where the change removes it, that is reported there."""
     document, who = change.document, change.document.identity
-    if change.head.project(who.tenant, who.project) is None and change.base.project(who.tenant, who.project) is None:
+    if change.world.project(who.tenant, who.project) is None and change.base.project(who.tenant, who.project) is None:
         hint = nearest(who.project, change.head.projects(who.tenant), "projects")
         message = f"tenant {who.tenant} has no project {who.project}"
         yield document.problem("unknown-project", message, hint=hint)

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from intents.authority import Principal, forbidden, is_platform_admin, roles
+from intents.authority import (
+    Principal,
+    approvals_needed,
+    forbidden,
+    is_platform_admin,
+    may_not_approve,
+    roles,
+)
 from intents.kinds.members import Role
 from tests.fixtures.trees import (
     ACME,
@@ -13,11 +20,23 @@ from tests.fixtures.trees import (
     PLATFORM,
     ROLLOUT,
     RUN,
+    SCHEDULE,
     TRAIN,
+    TRAINING_JOB,
+    document,
+    small_specs,
     small_tree,
 )
 
-TREE = small_tree()
+SPECS = small_specs()
+APPROVES = {"user": "lea@acme.example", "roles": ["approver"]}
+TREE = small_tree().advance(
+    {
+        ACME: document(ACME, {**SPECS[ACME], "members": [*SPECS[ACME]["members"], APPROVES]}),
+        FRAUD: document(FRAUD, {**SPECS[FRAUD], "approvals": {"ModelDeployment": 2, "TrainingJob": 1}}),
+    }
+)
+APPROVER = Principal("lea@acme.example")
 DEVELOPER = Principal("dev@acme.example")
 VIEWER = Principal("ana@acme.example")
 TENANT_ADMIN = Principal("bob@acme.example", frozenset({"acme-leads"}))
@@ -30,9 +49,10 @@ PACKAGE = TRAIN.replace("template.yaml", "pipeline.yaml")
 @pytest.mark.parametrize(
     ("principal", "allowed"),
     [
-        (DEVELOPER, {RUN, DEPLOYMENT}),
+        (DEVELOPER, {RUN, SCHEDULE, TRAINING_JOB, DEPLOYMENT}),
         (VIEWER, set()),
-        (TENANT_ADMIN, {RUN, DEPLOYMENT, FRAUD}),
+        (APPROVER, set()),
+        (TENANT_ADMIN, {RUN, SCHEDULE, TRAINING_JOB, DEPLOYMENT, FRAUD}),
         (PLATFORM_ADMIN, {PLATFORM, ACME, TRAIN, PACKAGE}),
         (PLATFORM_GROUP, {PLATFORM, ACME, TRAIN, PACKAGE}),
         (WORKER, {MODEL_1, ROLLOUT}),
@@ -40,7 +60,7 @@ PACKAGE = TRAIN.replace("template.yaml", "pipeline.yaml")
     ],
 )
 def test_who_may_change_what(principal: Principal, allowed: set[str]) -> None:
-    paths = {RUN, DEPLOYMENT, ROLLOUT, MODEL_1, FRAUD, CHURN, ACME, TRAIN, PACKAGE, PLATFORM}
+    paths = {RUN, SCHEDULE, TRAINING_JOB, DEPLOYMENT, ROLLOUT, MODEL_1, FRAUD, CHURN, ACME, TRAIN, PACKAGE, PLATFORM}
     assert {path for path in paths if forbidden(TREE, principal, path) is None} == allowed
 
 
@@ -64,3 +84,32 @@ def test_a_refusal_says_whose_work_it_is() -> None:
     problem = forbidden(TREE, VIEWER, RUN)
     assert problem is not None
     assert problem.message == "ana@acme.example may not change this; members of acme with the role developer may"
+
+
+def test_approvals_are_those_of_the_kind_that_asks_for_most() -> None:
+    assert approvals_needed(TREE, [RUN, SCHEDULE, ROLLOUT, ACME, TRAIN, "README.md"]) == 0
+    assert approvals_needed(TREE, [RUN, TRAINING_JOB]) == 1
+    assert approvals_needed(TREE, [TRAINING_JOB, DEPLOYMENT]) == 2
+
+
+@pytest.mark.parametrize(
+    ("principal", "paths", "who"),
+    [
+        (APPROVER, {DEPLOYMENT, RUN}, None),
+        (TENANT_ADMIN, {DEPLOYMENT}, None),
+        (PLATFORM_ADMIN, {ACME, TRAIN, PACKAGE}, None),
+        (DEVELOPER, {DEPLOYMENT}, "another person must"),
+        (WORKER, {DEPLOYMENT}, "another person must"),
+        (VIEWER, {DEPLOYMENT}, "members of acme with the role approver may"),
+        (PLATFORM_ADMIN, {DEPLOYMENT}, "members of acme with the role approver may"),
+        (APPROVER, {DEPLOYMENT, CHURN}, "members of globex with the role approver may"),
+        (APPROVER, {DEPLOYMENT, ACME}, "platform admins may"),
+    ],
+)
+def test_whose_yes_counts(principal: Principal, paths: set[str], who: str | None) -> None:
+    """The author is the developer."""
+    problem = may_not_approve(TREE, principal, DEVELOPER.user, paths)
+    assert (problem is None) == (who is None)
+    if problem is not None and who is not None:
+        assert problem.code == "not-an-approver"
+        assert who in problem.message

@@ -11,13 +11,15 @@ import pytest
 from intents.authority import Principal, forbidden
 from intents.catalogue import CATALOGUE
 from intents.checks import check
-from intents.problems import InvalidIntent
+from intents.models import files_digest
+from intents.problems import InvalidIntent, Severity
 from intents.reading import read
 from intents.tree import Tree
 from tests.fixtures.trees import (
     ACME,
     CHURN,
     CLUSTER,
+    DDP,
     DEPLOYMENT,
     FRAUD,
     GLOBEX,
@@ -26,8 +28,10 @@ from tests.fixtures.trees import (
     PLATFORM,
     ROLLOUT,
     RUN,
+    SCHEDULE,
     SECRET,
     TRAIN,
+    TRAINING_JOB,
     V1,
     V2,
     document,
@@ -146,7 +150,133 @@ CHANGES: list[tuple[str, Change, str, str]] = [
     ("in-use", {GLOBEX: None, CHURN: None}, GLOBEX, ""),
 ]  # fmt: skip
 
+# What the base has besides the small tree, what is changed in it, and where the problem is told.
+GPU = {"gpuPools": [{"type": "nvidia-l4", "count": 4}]}
+KUBERNETES = {
+    "driver": "kubernetes",
+    "kubernetes": {"argocd": {"repoURL": "https://git.example/r"}, "kfp": {"endpoint": "https://kfp.example/"}},
+}
+KNATIVE = {**KUBERNETES, "kserve": {"mode": "Knative"}}
+DDP_GPU = DDP.replace("ddp", "ddp-gpu")
+JOB_2 = TRAINING_JOB.replace("linear", "second")
+MODEL_3 = MODEL_1.replace("1.yaml", "3.yaml")
+LIMITED = {
+    PLATFORM: {
+        **SPECS[PLATFORM],
+        "changeLimits": {"deletedDeployments": {"atMost": "20%", "floor": 0}, "tenantsTouched": 1},
+    }
+}
+TOKEN = "ghp" + "_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
+PAIR = {"stable": "v1", "candidate": "v2"}
+
+
+def deployed(traffic: Mapping[str, Any], *versions: Mapping[str, Any]) -> dict[str, Any]:
+    return {**SPECS[DEPLOYMENT], "versions": list(versions or (V1, V2)), "traffic": traffic}
+
+
+def with_quota(path: str, **quota: Any) -> dict[str, Any]:
+    return {**SPECS[path], "quota": quota}
+
+
+def gpus(version: Mapping[str, Any], count: int, gpu: str = "nvidia-l4") -> dict[str, Any]:
+    return {**version, "resources": {"gpus": {gpu: count}}}
+
+
+def canary(*weights: int, gate: int = 1) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [{"weight": weight} for weight in weights]
+    steps[gate - 1]["gates"] = [{"metric": "errorRate", "below": 0.1}]
+    return {"canary": {**PAIR, "steps": steps}}
+
+
+def signed(files: Mapping[str, Any], **signature: Any) -> dict[str, Any]:
+    return {**files, "signature": signature}
+
+
+def renamed(spec: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    files = [{**each, "path": each["path"].replace(old, new)} for each in spec["files"]]
+    entries = [(each["path"], each["size"], each["sha256"]) for each in files]
+    return {**spec, "files": files, "digest": files_digest(entries)}
+
+
+BIG = {FRAUD: with_quota(FRAUD, cpus=4), TRAIN.replace("1.0.0", "2.0.0"): {**SPECS[TRAIN], "resources": {"cpus": 8}}}
+
+MORE: list[tuple[str, Change, Change, str, str]] = [
+    ("unknown-template", {}, {JOB_2: {"template": "dpd@1.0.0"}}, JOB_2, "spec.template"),
+    ("unknown-template", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "trian@1.0.0"}}}, SCHEDULE, "spec.run.template"),
+    ("wrong-template", {}, {JOB_2: {"template": "train@1.0.0"}}, JOB_2, "spec.template"),
+    ("wrong-template", {}, {RUN_2: {"template": "ddp@1.0.0"}}, RUN_2, "spec.template"),
+    ("wrong-template", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "ddp@1.0.0"}}}, SCHEDULE, "spec.run.template"),
+    ("template-not-offered", {}, {TRAIN: {**SPECS[TRAIN], "tenants": ["globex"]}}, SCHEDULE, "spec.run.template"),
+    ("template-not-offered", {}, {DDP.replace("1.0.0", "2.0.0"): {**SPECS[DDP], "tenants": ["globex"]}, JOB_2: {"template": "ddp@2.0.0"}}, JOB_2, "spec.template"),
+    ("deprecated-template", {}, {TRAIN: {**SPECS[TRAIN], "deprecated": "use train@2.0.0"}}, SCHEDULE, "spec.run.template"),
+    ("deprecated-template", {DDP: {**SPECS[DDP], "deprecated": "use ddp@2.0.0"}}, {TRAINING_JOB: {**SPECS[TRAINING_JOB], "attempt": 2}}, TRAINING_JOB, "spec.template"),
+    ("unknown-parameter", {}, {JOB_2: {"template": "ddp@1.0.0", "parameters": {"epoch": 1}}}, JOB_2, "spec.parameters.epoch"),
+    ("missing-parameter", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0"}}}, SCHEDULE, "spec.run.parameters.rounds"),
+    ("invalid-parameter", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0", "parameters": {"rounds": 0}}}}, SCHEDULE, "spec.run.parameters.rounds"),
+    ("invalid-parameter", {TRAIN.replace("1.0.0", "2.0.0"): {**SPECS[TRAIN], "parameters": {"properties": {"seed": {"type": "integer"}}}}}, {RUN_2: {"template": "train@2.0.0", "parameters": {"seed": 2**53 + 1}}}, RUN_2, "spec.parameters.seed"),
+    ("unknown-output", {}, {JOB_2: {"template": "ddp@1.0.0", "register": {"model": "m", "output": "modle"}}}, JOB_2, "spec.register.output"),
+    ("in-use", {}, {DDP: None}, DDP, ""),
+    ("in-use", {TRAIN.replace("1.0.0", "2.0.0"): SPECS[TRAIN], SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@2.0.0", "parameters": {"rounds": 1}}}}, {TRAIN.replace("1.0.0", "2.0.0"): None}, TRAIN.replace("1.0.0", "2.0.0"), ""),
+    ("never-fits", {FRAUD: with_quota(FRAUD, cpus=2)}, {JOB_2: {"template": "ddp@1.0.0", "nodes": 3}}, JOB_2, "spec.template"),
+    ("never-fits", {ACME: with_quota(ACME, memory="5Gi")}, {JOB_2: {"template": "ddp@1.0.0", "nodes": 2, "resources": {"memory": "3Gi"}}}, JOB_2, "spec.resources"),
+    ("never-fits", {CLUSTER: {**SPECS[CLUSTER], **GPU}}, {JOB_2: {"template": "ddp@1.0.0", "resources": {"gpus": {"nvidia-l4": 1}}}}, JOB_2, "spec.resources"),
+    ("never-fits", BIG, {RUN_2: {**SPECS[RUN], "template": "train@2.0.0"}}, RUN_2, "spec.template"),
+    ("never-fits", BIG, {SCHEDULE: {**SPECS[SCHEDULE], "run": {**SPECS[RUN], "template": "train@2.0.0"}}}, SCHEDULE, "spec.run.template"),
+    ("unknown-gpu-type", {}, {JOB_2: {"template": "ddp@1.0.0", "resources": {"gpus": {"nvidia-l4": 1}}}}, JOB_2, "spec.resources"),
+    ("unknown-gpu-type", {CLUSTER: {**SPECS[CLUSTER], **GPU}}, {DEPLOYMENT: deployed({"replace": {}}, gpus(V1, 1, "nvidia-l44"))}, DEPLOYMENT, "spec.versions.0.resources.gpus.nvidia-l44"),
+    ("unknown-gpu-type", {CLUSTER: {**SPECS[CLUSTER], **GPU}, ACME: with_quota(ACME, gpus={"nvidia-l4": 4})}, {FRAUD: with_quota(FRAUD, gpus={"nvidia-l40": 1})}, FRAUD, "spec.quota.gpus.nvidia-l40"),
+    ("unknown-gpu-type", {CLUSTER: {**SPECS[CLUSTER], **GPU}, ACME: with_quota(ACME, gpus={"nvidia-l4": 4}), FRAUD: with_quota(FRAUD, gpus={"nvidia-l4": 4}), DEPLOYMENT: deployed({"replace": {}}, gpus(V1, 1))}, {CLUSTER: SPECS[CLUSTER]}, DEPLOYMENT, "spec.versions.0.resources.gpus.nvidia-l4"),
+    ("invalid-cron", {}, {SCHEDULE: {**SPECS[SCHEDULE], "cron": "* * * * * *"}}, SCHEDULE, "spec.cron"),
+    ("invalid-cron", {}, {SCHEDULE: {**SPECS[SCHEDULE], "cron": "@hourly"}}, SCHEDULE, "spec.cron"),
+    ("invalid-cron", {}, {SCHEDULE: {**SPECS[SCHEDULE], "cron": "0 0 30 2 *"}}, SCHEDULE, "spec.cron"),
+    ("unknown-time-zone", {}, {SCHEDULE: {**SPECS[SCHEDULE], "timeZone": "Europe/Zürich"}}, SCHEDULE, "spec.timeZone"),
+    ("invalid-schema", {}, {DDP.replace("1.0.0", "1.1.0"): {**SPECS[DDP], "parameters": {"properties": {"a": {"$ref": "https://schemas.example/a"}}}}}, DDP.replace("1.0.0", "1.1.0"), "spec.parameters"),
+    ("image-not-allowed", {}, {PLATFORM: {**SPECS[PLATFORM], "images": {"allow": ["quay.io/*"]}}}, DDP, "spec.training.image"),
+    ("image-not-allowed", {PLATFORM: {**SPECS[PLATFORM], "images": {"allow": ["python:*"]}}}, {DDP_GPU: {**SPECS[DDP], "training": {"image": "quay.io/a/b:1", "command": ["x"]}}}, DDP_GPU, "spec.training.image"),
+    ("model-layout", {}, {MODEL_3: renamed(model_spec("fraud", "4"), "/1/", "/2/")}, MODEL_3, "spec.files"),
+    ("model-layout", {}, {MODEL_3: signed(model_spec("fraud", "4"), platform="tensorrt_plan")}, MODEL_3, "spec.files"),
+    ("model-config", {}, {MODEL_3: signed(model_spec("fraud", "4"), platform="onnxruntime_onnx", backend="tensorrt")}, MODEL_3, "spec.files.1.path"),
+    ("model-is-code", {}, {MODEL_3: signed(model_spec("fraud", "4"), backend="python")}, MODEL_3, "spec.files.1.path"),
+    ("model-is-code", {}, {MODEL_3: renamed(model_spec("fraud", "4"), "model.onnx", "model.py")}, MODEL_3, "spec.files.0.path"),
+    ("no-gpu-for-model", {MODEL_3: signed(model_spec("fraud", "4"), platform="onnxruntime_onnx", instanceKinds=["KIND_GPU"])}, {DEPLOYMENT: deployed({"replace": {}}, version_spec("v3", "fraud@3", "4"))}, DEPLOYMENT, "spec.versions.0.resources"),
+    ("unknown-version", {}, {DEPLOYMENT: deployed({"shadow": {"stable": "v1", "candidate": "v3"}})}, DEPLOYMENT, "spec.traffic.shadow.candidate"),
+    ("unknown-version", {}, {DEPLOYMENT: deployed({"ab": {"split": {"v1": 50, "v3": 50}}})}, DEPLOYMENT, "spec.traffic.ab.split.v3"),
+    ("unused-version", {}, {DEPLOYMENT: deployed({"blueGreen": {"stable": "v1", "candidate": "v1"}})}, DEPLOYMENT, "spec.versions.1.name"),
+    ("unused-version", {}, {DEPLOYMENT: deployed({"ab": {"split": {"v1": 100, "v2": 0}}})}, DEPLOYMENT, "spec.traffic.ab.split.v2"),
+    ("same-version", {}, {DEPLOYMENT: deployed({"blueGreen": {"stable": "v1", "candidate": "v1"}})}, DEPLOYMENT, "spec.traffic.blueGreen.candidate"),
+    ("steps-not-rising", {}, {DEPLOYMENT: deployed(canary(10, 10, 100))}, DEPLOYMENT, "spec.traffic.canary.steps.1.weight"),
+    ("steps-not-rising", {}, {DEPLOYMENT: deployed(canary(10, 90))}, DEPLOYMENT, "spec.traffic.canary.steps.1.weight"),
+    ("gate-without-traffic", {}, {DEPLOYMENT: deployed(canary(0, 100))}, DEPLOYMENT, "spec.traffic.canary.steps.0.gates"),
+    ("weights-sum", {}, {DEPLOYMENT: deployed({"ab": {"split": {"v1": 50, "v2": 40}}})}, DEPLOYMENT, "spec.traffic.ab.split"),
+    ("overlapping-matches", {}, {DEPLOYMENT: deployed({"ab": {"split": {"v1": 50, "v2": 50}, "match": [{"version": "v1", "header": {"name": "X-A", "value": "1"}}, {"version": "v2", "cookie": {"name": "a", "value": "1"}}]}})}, DEPLOYMENT, "spec.traffic.ab.match.1"),
+    ("mode-cannot-express", {CLUSTER: KNATIVE}, {DEPLOYMENT: deployed({"shadow": PAIR})}, DEPLOYMENT, "spec.traffic.shadow"),
+    ("mode-cannot-express", {CLUSTER: KUBERNETES, DEPLOYMENT: deployed({"shadow": PAIR}), ROLLOUT: None}, {CLUSTER: KNATIVE}, DEPLOYMENT, "spec.traffic.shadow"),
+    ("mode-in-use", {CLUSTER: KUBERNETES}, {CLUSTER: KNATIVE}, CLUSTER, "spec.kserve.mode"),
+    ("quota-cpus", {FRAUD: with_quota(FRAUD, cpus=2)}, {DEPLOYMENT: deployed({"replace": {}}, V2)}, DEPLOYMENT, "spec.versions"),
+    ("quota-cpus", {}, {FRAUD: with_quota(FRAUD, cpus=1)}, FRAUD, "spec.quota.cpus"),
+    ("quota-cpus", {ACME: with_quota(ACME, cpus=2)}, {DEPLOYMENT.replace("scoring", "more"): deployed({"replace": {}}, V2)}, DEPLOYMENT.replace("scoring", "more"), "spec.versions"),
+    ("quota-cpus", {}, {CLUSTER: {**SPECS[CLUSTER], "capacity": {"cpus": 1, "memory": "99Gi"}}}, CLUSTER, "spec.capacity.cpus"),
+    ("quota-memory", {CLUSTER: {**SPECS[CLUSTER], "capacity": {"cpus": 9, "memory": "5Gi"}}}, {DEPLOYMENT: deployed(canary(10, 100))}, DEPLOYMENT, "spec.versions"),
+    ("quota-memory", {}, {ACME: with_quota(ACME, memory="1Gi")}, ACME, "spec.quota.memory"),
+    ("quota-memory", {FRAUD: with_quota(FRAUD, memory="5Gi")}, {ROLLOUT: {"of": "0" * 40, "live": [{**V1, "weight": 100}, {**V2, "weight": 0}]}}, DEPLOYMENT, "spec.versions"),
+    ("quota-gpus", {CLUSTER: {**SPECS[CLUSTER], **GPU}}, {DEPLOYMENT: deployed({"replace": {}}, gpus(V1, 1))}, DEPLOYMENT, "spec.versions"),
+    ("quota-gpus", {CLUSTER: {**SPECS[CLUSTER], **GPU}, ACME: with_quota(ACME, gpus={"nvidia-l4": 4}), FRAUD: with_quota(FRAUD, gpus={"nvidia-l4": 4}), DEPLOYMENT: deployed({"replace": {}}, gpus(V1, 1))}, {FRAUD: with_quota(FRAUD, gpus={"nvidia-l4": 2})}, FRAUD, "spec.quota.gpus.nvidia-l4"),
+    ("quota-above-limit", {ACME: with_quota(ACME, cpus=4)}, {FRAUD: with_quota(FRAUD, cpus=8)}, FRAUD, "spec.quota.cpus"),
+    ("quota-above-limit", {FRAUD: with_quota(FRAUD, cpus=8)}, {ACME: with_quota(ACME, cpus=4)}, ACME, "spec.quota.cpus"),
+    ("quota-above-limit", {FRAUD: with_quota(FRAUD, cpus=8)}, {CLUSTER: {**SPECS[CLUSTER], "capacity": {"cpus": 4, "memory": "9Gi"}}}, CLUSTER, "spec.capacity.cpus"),
+    ("quota-above-limit", {}, {ACME: with_quota(ACME, gpus={"nvidia-l4": 1})}, ACME, "spec.quota.gpus.nvidia-l4"),
+    ("quota-above-limit", {CLUSTER: {**SPECS[CLUSTER], **GPU}, ACME: with_quota(ACME, gpus={"nvidia-l4": 4})}, {CLUSTER: {**SPECS[CLUSTER], "gpuPools": [{"type": "nvidia-l4", "count": 2}]}}, ACME, "spec.quota.gpus.nvidia-l4"),
+    ("change-limit", LIMITED, {DEPLOYMENT: None, ROLLOUT: None}, DEPLOYMENT, ""),
+    ("change-limit", LIMITED, {FRAUD: with_quota(FRAUD, cpus=8), CHURN: with_quota(CHURN, cpus=8)}, FRAUD, ""),
+    ("looks-like-secret", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0", "parameters": {"rounds": 1, "label": TOKEN}}}}, SCHEDULE, "spec.run.parameters.label"),
+    ("looks-like-secret", {}, {GLOBEX: {**SPECS[GLOBEX], "displayName": TOKEN}}, GLOBEX, "spec.displayName"),
+]  # fmt: skip
+
 ELSEWHERE = {
+    "active-run": "test_checks_facts",
+    "invalid-image": "test_packages",
+    "runs-as-root": "test_packages",
+    "not-an-approver": "test_authority",
     "forbidden": "test_authority",
     "conflict": "the writer's tests",
     "invalid-package": "test_packages",
@@ -174,12 +304,30 @@ def test_a_document_with_the_problem(code: str, path: str, body: str | bytes, li
 def test_a_change_with_the_problem(code: str, change: Change, path: str, field: str) -> None:
     base = small_tree().advance({RUN: document(RUN, base_specs()[RUN])})
     assert check(base, base) == ()
-    head = base.advance({each: None if spec is None else document(each, spec) for each, spec in change.items()})
+    head = advanced(base, change)
     problems = check(base, head, change.keys())
     found = {(each.code, each.path, each.field) for each in problems}
     assert (code, path, field) in found
     assert set(problems) == set(check(base, head)), "checking only what changed missed something"
     assert all(each.line for each in problems if each.field)
+
+
+@pytest.mark.parametrize(("code", "more", "change", "path", "field"), MORE)
+def test_a_change_of_a_larger_tree_with_the_problem(
+    code: str, more: Change, change: Change, path: str, field: str
+) -> None:
+    base = advanced(small_tree(), more)
+    assert check(base, base) == ()
+    assert {each.severity for each in check(Tree.empty(), base)} <= {Severity.WARNING}
+    head = advanced(base, change)
+    problems = check(base, head, change.keys())
+    assert (code, path, field) in {(each.code, each.path, each.field) for each in problems}
+    assert set(problems) == set(check(base, head)), "checking only what changed missed something"
+    assert all(each.line for each in problems if each.field)
+
+
+def advanced(tree: Tree, change: Change) -> Tree:
+    return tree.advance({each: None if spec is None else document(each, spec) for each, spec in change.items()})
 
 
 def test_the_small_tree_is_the_good_example_of_every_check() -> None:
@@ -201,4 +349,4 @@ def test_a_role_is_missing() -> None:
 
 
 def test_every_code_has_an_example() -> None:
-    assert {row[0] for row in (*DOCUMENTS, *CHANGES)} | ELSEWHERE.keys() == CATALOGUE.keys()
+    assert {row[0] for row in (*DOCUMENTS, *CHANGES, *MORE)} | ELSEWHERE.keys() == CATALOGUE.keys()
