@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from intents import images
-from intents.documents import Document
-from intents.kinds import TemplateSpec
+from intents.documents import Document, of_spec
+from intents.kinds import Spec, TemplateSpec
 from intents.package_graph import graph_complaints
 from intents.package_messages import Pipeline, parse_package
 from intents.problems import Problem
@@ -33,6 +33,28 @@ _PIPELINE_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,126}[a-z0-9])?")
 _DISPLAY_NAME = 128
 """Characters of KFP's columns for display names; a longer one is a 500 after the Workflow was made."""
 _OPEN = ("patternProperties", "unevaluatedProperties")
+
+
+def package_path(document: Document[Spec]) -> str | None:
+    """Return the path of the package that lies beside a template; None for a document that has none."""
+    package = document.spec.package if isinstance(document.spec, TemplateSpec) else None
+    return f"{document.path.rpartition('/')[0]}/{package.file}" if package else None
+
+
+def check_packages(
+    documents: Iterable[Document[Spec]], files: Mapping[str, bytes], allow: Collection[str] | None
+) -> Iterator[Problem]:
+    """Yield what is wrong with the packages beside these documents, by their paths in `files`. See `check_package`."""
+    for document in documents:
+        path = package_path(document)
+        template = of_spec(document, TemplateSpec) if path else None
+        if path is None or template is None:
+            continue
+        if path in files:
+            yield from check_package(template, files[path], allow)
+        else:
+            message = f"{path.rpartition('/')[2]} is not beside the template"
+            yield template.problem("invalid-package", message, "spec", "package", "file")
 
 
 def check_package(

@@ -188,20 +188,19 @@ def _tensors(path: str, sort: str, wanted: Any, found: Any, *, batched: bool) ->
         if (asked := _enum(tensor, "data_type")) != given:
             message = f"{sort} {tensor.name} is of {given} in the ONNX file, of {asked} here"
             yield Complaint("model-config", path, message)
-        elif not tensor.HasField("reshape") and not _shapes_agree(tensor, known[tensor.name], batched=batched):
-            message = f"{sort} {tensor.name} has another shape in the ONNX file than dims say here"
-            yield Complaint("model-config", path, message)
+        elif wrong := _shapes_differ(tensor, known[tensor.name], batched=batched):
+            yield Complaint("model-config", path, f"{sort} {tensor.name} {wrong}")
 
 
-def _shapes_agree(tensor: Any, onnx: Any, *, batched: bool) -> bool:
+def _shapes_differ(tensor: Any, onnx: Any, *, batched: bool) -> str:
     """Sizes that both sides fix are equal. A batch is the first dimension of the file and none of the dims."""
-    if not onnx.HasField("shape"):
-        return True
+    if tensor.HasField("reshape") or not onnx.HasField("shape"):
+        return ""
     sizes = [each.dim_value if each.HasField("dim_value") else -1 for each in onnx.shape.dim]
     dims = [-1] * batched + list(tensor.dims)
-    return len(sizes) == len(dims) and all(
-        size == dim or -1 in {size, dim} for size, dim in zip(sizes, dims, strict=True)
-    )
+    if len(sizes) == len(dims) and all(size == dim or -1 in {size, dim} for size, dim in zip(sizes, dims, strict=True)):
+        return ""
+    return f"has the shape {sizes} in the ONNX file, {dims} here{' with the batch' if batched else ''}"
 
 
 # onnx.proto, TensorProto.DataType → model_config.proto, DataType.

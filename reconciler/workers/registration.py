@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from intents.authority import Principal
 from intents.kinds.base import Kind
 from intents.kinds.model_version import ModelFile
 from intents.models import files_digest
+from intents.triton import CONFIG, check_repository, signature_of
+from intents.triton_messages import parse_config
 from intents.writing import dump
 from reconciler.planning.observations import OutputArtifact
 from reconciler.planning.runs import RunRow
@@ -31,10 +33,11 @@ class NotAModel(Exception):
 
 @dataclass(frozen=True)
 class StoredModel:
-    """Model bytes as they lie under their digest."""
+    """Model bytes as they lie under their digest, and what their config.pbtxt says."""
 
     digest: str
     files: tuple[ModelFile, ...]
+    signature: Mapping[str, JsonValue]
 
 
 async def store_model(objects: Objects, run: RunRow, artifact: OutputArtifact) -> StoredModel:
@@ -44,12 +47,13 @@ async def store_model(objects: Objects, run: RunRow, artifact: OutputArtifact) -
     """
     bodies = await _read_output(objects, artifact)
     placed = place_below(run.register_model, bodies)
+    refuse_contradictions(placed, run.register_model)
     files = tuple(_model_file(path, body) for path, body in sorted(placed.items()))
     digest = files_digest((file.path, file.size, file.sha256) for file in files)
     prefix = f"{run.tenant}/{run.project}/{run.register_model}/{digest.removeprefix('sha256:')}"
     for path, body in placed.items():
         await _create(objects, f"{prefix}/{path}", body)
-    return StoredModel(digest, files)
+    return StoredModel(digest, files, signature_of(parse_config(placed[f"{run.register_model}/{CONFIG}"])))
 
 
 def model_version_request(run: RunRow, artifact: OutputArtifact, stored: StoredModel) -> WriteRequest:
@@ -57,7 +61,8 @@ def model_version_request(run: RunRow, artifact: OutputArtifact, stored: StoredM
     spec = {
         "digest": stored.digest,
         "files": [entry.model_dump(by_alias=True) for entry in stored.files],
-        "signature": artifact.metadata.get("signature", {}),
+        # What the files say stands over what the program said of them.
+        "signature": {**artifact.metadata.get("signature", {}), **stored.signature},
         "lineage": {"run": _run_reference(run), "task": artifact.task, "commit": run.commit},
     }
     folder = f"tenants/{run.tenant}/projects/{run.project}/models/{run.register_model}"
@@ -86,6 +91,12 @@ def place_below(model: str, bodies: Mapping[str, bytes]) -> Mapping[str, bytes]:
         found = ", ".join(sorted(tops | set(loose))) or "nothing"
         raise NotAModel(f"a model output holds exactly one folder with config.pbtxt and 1/; it holds {found}")
     return {f"{model}/{path.partition('/')[2]}": body for path, body in bodies.items()}
+
+
+def refuse_contradictions(files: Mapping[str, bytes], model: str) -> None:
+    """Raise NotAModel with everything that no server could make one model of, or that is code."""
+    if found := check_repository(files, model):
+        raise NotAModel("; ".join(f"{each.message} ({each.hint})" if each.hint else each.message for each in found))
 
 
 def _model_file(path: str, body: bytes) -> ModelFile:

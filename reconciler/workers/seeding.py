@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from intents.checks import check
-from intents.documents import Document, of_spec
+from intents.checks.catalog import allowed_images
+from intents.documents import Document
 from intents.identity import identify, misplaced
-from intents.kinds import Kind, Spec, TemplateSpec
-from intents.packages import check_package
+from intents.kinds import Spec
+from intents.packages import check_packages
 from intents.problems import InvalidIntent, Problem
 from intents.reading import read
 from intents.tree import PLATFORM_PATH, Tree
@@ -40,15 +41,15 @@ def seed(repository: Repository, files: Mapping[str, bytes], uid: UUID, committe
 def check_files(files: Mapping[str, bytes]) -> None:
     """Raise InvalidIntent with every problem of a whole tree of files."""
     problems: list[Problem] = []
-    documents: dict[str, Document[Spec] | None] = {}
+    documents: dict[str, Document[Spec]] = {}
     for path, body in sorted(files.items()):
         try:
             documents |= _read(path, body)
         except InvalidIntent as invalid:
             problems.extend(invalid.problems)
-    for document in documents.values():
-        problems.extend(_package_problems(document, files))
-    problems.extend(refusing(check(Tree.empty(), Tree.empty().advance(documents))))
+    tree = Tree.empty().advance(documents)
+    problems.extend(check_packages(documents.values(), files, allowed_images(tree)))
+    problems.extend(refusing(check(Tree.empty(), tree)))
     if problems:
         raise InvalidIntent(problems)
 
@@ -57,19 +58,6 @@ def _read(path: str, body: bytes) -> dict[str, Document[Spec]]:
     if problem := misplaced(path):
         raise InvalidIntent([problem])
     return {path: read(path, body, blob_id(body))} if identify(path) else {}
-
-
-def _package_problems(document: Document[Spec] | None, files: Mapping[str, bytes]) -> Iterable[Problem]:
-    """Return what is wrong with the package beside a template; other documents have none."""
-    template = of_spec(document, TemplateSpec) if document and document.identity.kind is Kind.TEMPLATE else None
-    if template is None or template.spec.package is None:
-        return ()
-    file = template.spec.package.file
-    path = f"{template.path.rpartition('/')[0]}/{file}"
-    if path not in files:
-        message = f"{file} is not beside the template"
-        return (template.problem("invalid-package", message, "spec", "package", "file"),)
-    return check_package(template, files[path])
 
 
 def _with_uid(path: str, body: bytes, uid: UUID) -> bytes:
