@@ -50,7 +50,6 @@ _SECRET_KEY = re.compile(
     r"(?:^|[_.-])(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|"
     r"private[_-]?key|account[_-]?key|client[_-]?secret|credentials?)$"
 )
-_KEY_MARKS = ["pass", "pwd", "secret", "token", "key", "credential"]
 _KEYED = re.compile(
     r"""(?:passw(?:or)?d|passphrase|pwd|secret|token|key|credentials?)["']?\s{0,3}:\s{0,60}[|>"'+-]{0,3}\s{0,60}[!-~]{12}"""
 )
@@ -70,8 +69,9 @@ def may_hold_one(text: str) -> bool:
     words = [word for word in text.split() if len(word) >= _SHORTEST and not _DIGEST.fullmatch(word)]
     if words and _MARKS.search(" ".join(words)):
         return True
-    lowered = text.lower()
-    return any(mark in lowered for mark in _KEY_MARKS) and _KEYED.search(lowered) is not None
+    low = text.lower()
+    named = "key" in low or "pass" in low or "token" in low or "secret" in low or "pwd" in low or "credential" in low
+    return named and _KEYED.search(low) is not None
 
 
 def credentials_in(text: str) -> Iterator[str]:

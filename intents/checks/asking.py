@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -14,6 +15,7 @@ from intents.checks.rule import Change
 from intents.documents import Document
 from intents.hints import nearest
 from intents.kinds import Kind, RunSpec, ScheduleSpec, Spec, TemplateSpec, TrainingJobSpec
+from intents.kinds.resources import Resources
 from intents.kinds.run import Registration
 from intents.problems import Problem, Severity
 from intents.usage import Amounts
@@ -51,7 +53,7 @@ def template_fits(change: Change) -> Iterator[Problem]:
     asked = asked_by(change.document.spec)
     if asked is None:
         return
-    template = change.head.template(asked.template)
+    template = change.world.template(asked.template)
     if template is None:
         yield from _no_such_template(change, asked)
     elif (template.spec.training is not None) != asked.trains:
@@ -69,7 +71,9 @@ def starts_anew(change: Change) -> bool:
 
     What has run once stays as it was, whatever becomes of its template and its project's quota.
     """
-    before, after = (each.spec if each else None for each in (change.before, change.after))
+    if change.before is None or change.after is None:
+        return True
+    before, after = change.before.spec, change.after.spec
     if isinstance(before, ScheduleSpec) and isinstance(after, ScheduleSpec):
         return before.run != after.run
     if isinstance(before, RunSpec | TrainingJobSpec) and isinstance(after, RunSpec | TrainingJobSpec):
@@ -152,9 +156,19 @@ def _can_run(change: Change, asked: Asked, template: Document[TemplateSpec]) -> 
     spec, resources = change.document.spec, template.spec.resources
     if not isinstance(spec, TrainingJobSpec):
         what = f"a task of {asked.template}"
-        yield from could_fit(change, Amounts.of(resources), what, (*asked.place, "template"))
+        yield from could_fit(change, _amounts(resources), what, (*asked.place, "template"))
         return
     own = spec.resources
     what = f"{spec.nodes} nodes" if spec.nodes > 1 else "one node"
     place = ("spec", "resources") if own else ("spec", "template")
     yield from could_fit(change, Amounts.of(own or resources, spec.nodes), what, place)
+
+
+def _amounts(resources: Resources) -> Amounts:
+    """Return what one pod uses; mostly the same few amounts, for every run of a tree."""
+    return Amounts.of(resources) if resources.gpus else _without_gpus(resources.cpus, resources.memory)
+
+
+@lru_cache(maxsize=1024)
+def _without_gpus(cpus: str, memory: str) -> Amounts:
+    return Amounts.of(Resources(cpus=cpus, memory=memory))

@@ -55,7 +55,7 @@ def parameter_problems(document: Document, asked: Asked, template: Document[Temp
             if error.instance_path or error.kind.name not in {"required", "additionalProperties"}:
                 yield _wrong(document, error, place)
     for name, value in parameters.items() if template.spec.package else ():
-        if any(abs(number) > _EXACT for number in _integers(value)):
+        if _is_inexact(value):
             message = f"`{name}` would be rounded on its way: whole numbers are exact up to 2^53"
             yield document.problem("invalid-parameter", message, *place, name, hint="give it as text")
 
@@ -89,13 +89,13 @@ def _wrong(document: Document, error: ValidationError, place: tuple[str | int, .
     return document.problem("invalid-parameter", message, *place, *error.instance_path)
 
 
-def _integers(value: JsonValue) -> Iterator[int]:
+def _is_inexact(value: JsonValue) -> bool:
+    """Whether a whole number in it is too large for a double."""
     if isinstance(value, int):
-        yield value
-    elif isinstance(value, list):
-        yield from (number for each in value for number in _integers(each))
-    elif isinstance(value, dict):
-        yield from (number for each in value.values() for number in _integers(each))
+        return not -_EXACT <= value <= _EXACT
+    if isinstance(value, list):
+        return any(_is_inexact(each) for each in value)
+    return isinstance(value, dict) and any(_is_inexact(each) for each in value.values())
 
 
 @lru_cache(maxsize=1024)

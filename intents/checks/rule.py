@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from intents.checks.amounts import CPUS, MEMORY, limit
 from intents.checks.facts import Facts
 from intents.documents import Document
-from intents.kinds import ClusterSpec, ProjectSpec, TenantSpec
+from intents.kinds import ClusterSpec, ProjectSpec, TemplateSpec, TenantSpec
 from intents.problems import Problem
 from intents.totals import Totals, totals, totals_after
 from intents.tree import AnyDocument, Tree
@@ -41,8 +41,9 @@ class Room:
 
     def surely_holds(self, needed: Amounts) -> bool:
         """Whether there is no need to look closer."""
-        fits = (self.cpus is None or needed.cpus <= self.cpus) and (self.memory is None or needed.memory <= self.memory)
-        return fits and not needed.gpus
+        if needed.gpus or (self.cpus is not None and needed.cpus > self.cpus):
+            return False
+        return self.memory is None or needed.memory <= self.memory
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,16 @@ class World:
             self._rooms[key] = Room.of(self.head, tenant, self.project(tenant, project))
         return self._rooms[key]
 
+    def template(self, reference: str) -> Document[TemplateSpec] | None:
+        """Return a template as it is to be; looked up once for all that name it."""
+        if reference not in self._templates:
+            self._templates[reference] = self.head.template(reference)
+        return self._templates[reference]
+
+    @cached_property
+    def _templates(self) -> dict[str, Document[TemplateSpec] | None]:
+        return {}
+
     @cached_property
     def _projects(self) -> dict[tuple[str, str], Document[ProjectSpec] | None]:
         return {}
@@ -96,8 +107,7 @@ class World:
         return tuple(sorted(path for path in paths if differs(self.base.get(path), self.head.get(path))))
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One path, with the trees before and after."""
 
     world: World

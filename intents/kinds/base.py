@@ -32,6 +32,9 @@ class Kind(StrEnum):
     MODEL_DEPLOYMENT = "ModelDeployment"
     ROLLOUT = "Rollout"
 
+    # Enum's own hash is a Python function; a tree asks for a kind's hash several times an intent.
+    __hash__ = str.__hash__
+
 
 class Part(BaseModel):
     """A mapping inside an intent: immutable, unknown fields refused, camelCase outside."""
