@@ -196,7 +196,7 @@ CATALOGUE: dict[str, Explanation] = {
         "Use one header or cookie for all versions, with another value for each.",
     ),
     "mode-cannot-express": Explanation(
-        "KServe, in the mode of the project's cluster, cannot do what the strategy asks.",
+        "The project's cluster, with its driver and its KServe's mode, cannot do what the strategy asks.",
         "Use another strategy, or a project on a cluster with the other mode.",
     ),
     "mode-in-use": Explanation(

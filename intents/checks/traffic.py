@@ -1,4 +1,4 @@
-"""How traffic moves: what a strategy may ask, and what the cluster's KServe can express of it."""
+"""How traffic moves: what a strategy may ask, and what the project's cluster can do of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from intents.checks.rule import Change
 from intents.documents import Document
 from intents.hints import nearest
 from intents.kinds import ClusterSpec, Kind, ModelDeploymentSpec, ProjectSpec
-from intents.kinds.cluster import KServeMode
+from intents.kinds.cluster import Driver, KServeMode
 from intents.kinds.traffic import AB, BlueGreen, Canary, Match, Pair, Shadow, Splitter, Traffic
 from intents.problems import Problem
 from intents.tree import Tree
@@ -38,15 +38,14 @@ def traffic_is_sound(change: Change) -> Iterator[Problem]:
 
 
 def mode_can_express_traffic(change: Change) -> Iterator[Problem]:
-    """What the KServe of the project's cluster does can be asked of it, and no more."""
+    """What the project's cluster can do can be asked of it, and no more."""
     document, spec = change.document, change.document.spec
     cluster = change.world.room(document.identity.tenant, document.identity.project).cluster
     if not isinstance(spec, ModelDeploymentSpec) or cluster is None:
         return
-    limits = _knative_lacks if cluster.spec.kserve.mode is KServeMode.KNATIVE else _standard_lacks
-    mode, name = cluster.spec.kserve.mode, cluster.identity.name
-    for place, what, hint in limits(spec.traffic):
-        message = f"{what} cannot be done by KServe in {mode} mode, which cluster {name} has"
+    for place, what, hint in _lacks(spec.traffic, cluster.spec):
+        mode, name = cluster.spec.kserve.mode, cluster.identity.name
+        message = f"cluster {name} (driver {cluster.spec.driver}, KServe in {mode} mode) cannot {what}"
         yield document.problem("mode-cannot-express", message, "spec", "traffic", *place, hint=hint)
 
 
@@ -186,19 +185,20 @@ Lack = tuple[Place, str, str]
 """Place below `traffic`, what is asked there, and what to do instead."""
 
 
-def _knative_lacks(traffic: Traffic) -> Iterator[Lack]:
-    """One InferenceService with canaryTrafficPercent, or an InferenceGraph over several: nothing else splits."""
+def _lacks(traffic: Traffic, cluster: ClusterSpec) -> Iterator[Lack]:
+    """Yield what a cluster cannot do.
+
+    In Knative mode there is one InferenceService with canaryTrafficPercent, or an InferenceGraph over several;
+    in Standard mode the edge divides all traffic. One machine has no InferenceGraph.
+    """
+    graph = traffic.ab is not None and traffic.ab.splitter is Splitter.INFERENCE_GRAPH
+    if graph and cluster.driver is Driver.LOCAL:
+        yield ("ab", "splitter"), "split by an InferenceGraph", "remove `splitter`: the edge splits"
+    if cluster.kserve.mode is not KServeMode.KNATIVE:
+        return
     if traffic.shadow is not None:
-        yield ("shadow",), "shadow traffic", "use a canary, or a cluster in Standard mode"
+        yield ("shadow",), "copy requests", "use a canary, or a cluster in Standard mode"
     if traffic.blue_green is not None and traffic.blue_green.keep is not None:
-        yield ("blueGreen", "keep"), "keeping the old version up", "remove `keep`: Knative ends what has no traffic"
-    if traffic.ab is not None and traffic.ab.splitter is Splitter.EDGE:
-        yield ("ab",), "a split at the edge", "set `splitter: inferenceGraph`"
-    if traffic.ab is not None and traffic.ab.match:
-        yield ("ab", "match"), "matching a header or cookie", "remove `match`, or use a cluster in Standard mode"
-
-
-def _standard_lacks(traffic: Traffic) -> Iterator[Lack]:
-    """The edge divides all traffic: shares, matches and copies alike."""
-    if traffic.ab is not None and traffic.ab.splitter is Splitter.INFERENCE_GRAPH:
-        yield ("ab", "splitter"), "a split by an InferenceGraph", "remove `splitter`: the edge splits, and can match"
+        yield ("blueGreen", "keep"), "keep a version up that has no traffic", "remove `keep`: Knative ends it by itself"
+    if traffic.ab is not None and not graph:
+        yield ("ab",), "split at the edge", "set `splitter: inferenceGraph`"

@@ -44,6 +44,8 @@ class ModelVersionSpec(Spec):
     files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
     """All files of the model: a whole Triton model repository."""
     signature: dict[str, JsonValue] = Field(default_factory=dict)
-    """Triton's platform, inputs and outputs, as config.pbtxt names them."""
+    """What config.pbtxt says: `platform`, `backend`, `instanceKinds`, and `inputs` and `outputs` with name, datatype
+    and shape.
+    """
     lineage: Lineage | None = None
     """Where the model came from; absent for one that was brought from outside."""

@@ -98,7 +98,11 @@ class Images(Part):
     """Which container images may run."""
 
     allow: Annotated[tuple[ImagePattern, ...], Field(min_length=1)]
-    """Patterns: `<registry>/<repository>`, then `:<tag>` or `@sha256:<digest>`; `*` is any text."""
+    """Patterns: `<registry>/<repository>`, then `:<tag>` or `@sha256:<digest>`; `*` is any text.
+
+    Short names are Docker Hub's. Without tag and digest every one is allowed; with a tag only images without a digest,
+    because beside a digest a tag says nothing.
+    """
 
 
 class PolicyRule(StrEnum):

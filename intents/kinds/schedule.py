@@ -25,7 +25,10 @@ class ScheduleSpec(Spec):
     MUTABLE: ClassVar = frozenset({"cron", "time_zone", "concurrency", "catch_up", "suspended", "run"})
 
     cron: Annotated[str, Field(min_length=1, max_length=200)]
-    """When it fires: minute, hour, day of month, month, day of week."""
+    """When it fires: minute, hour, day of month, month, day of week. No nicknames and no seconds.
+
+    Where clocks change, a given hour fires once that day, and `*` goes by real time.
+    """
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
     """The time zone of `cron`, as the IANA time zone database calls it."""
     concurrency: Concurrency = Concurrency.FORBID
