@@ -21,10 +21,10 @@ _POSTGRES_PROTOCOL = 3 << 16
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def http_status_on_port(host: str, port: int, target: str, method: str = "GET") -> int:
+async def http_status_on_port(host: str, port: int, target: str, method: str = "GET", body: bytes = b"") -> int:
     """Return the status code; raises OSError when nobody answers in two seconds."""
     async with asyncio.timeout(_TIMEOUT_SECONDS):
-        return await _http_status(await asyncio.open_connection(host, port), target, method)
+        return await _http_status(await asyncio.open_connection(host, port), target, method, body)
 
 
 async def http_status_on_socket(path: Path, target: str) -> int:
@@ -46,22 +46,23 @@ async def postgres_accepts(socket: Path, user: str, database: str) -> bool:
             writer.close()
 
 
-def s3_presigned(method: str, bucket: str, access_key: str, secret_key: str) -> str:
-    """Return a signed target that shows the keys are good and the bucket is there.
+def s3_presigned(method: str, resource: str, access_key: str, secret_key: str) -> str:
+    """Return the signed target of a request for a bucket, or `<bucket>/<key>`.
 
     Format: "Authenticating requests using query parameters (version 2)" of Amazon's S3 user guide.
     """
     expires = str(int(time.time()) + 60)
-    text = f"{method}\n\n\n{expires}\n/{bucket}"
+    text = f"{method}\n\n\n{expires}\n/{resource}"
     digest = hmac.new(secret_key.encode(), text.encode(), hashlib.sha1).digest()
     query = {"AWSAccessKeyId": access_key, "Expires": expires, "Signature": base64.b64encode(digest).decode()}
-    return f"/{bucket}?{urlencode(query)}"
+    return f"/{resource}?{urlencode(query)}"
 
 
-async def _http_status(streams: Streams, target: str, method: str) -> int:
+async def _http_status(streams: Streams, target: str, method: str, body: bytes = b"") -> int:
     reader, writer = streams
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
-        writer.write(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        writer.write(head.encode() + body)
         words = (await reader.readline()).split()
         return int(words[1]) if len(words) > 1 else 0
     finally:

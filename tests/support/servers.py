@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from reconciler.process_identity import end_group, identity_of
-from reconciler.services.part import Part
+from reconciler.services.part import Part, Step
 
 READY_WITHIN = 60.0
 
@@ -23,8 +23,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        if self.part.prepare is not None:
-            asyncio.run(_step(self.part))
+        asyncio.run(_step(self.part.prepare))
         with self.part.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.part.argv,
@@ -38,6 +37,7 @@ class Server:
         while not asyncio.run(self._ready()):
             assert time.monotonic() < deadline, self._said()
             time.sleep(0.02)
+        asyncio.run(_step(self.part.once_ready))
 
     def kill(self) -> None:
         """End it with all its processes, at once."""
@@ -61,6 +61,6 @@ class Server:
         return self.part.log.read_text(errors="replace")[-2000:]
 
 
-async def _step(part: Part) -> None:
-    if part.prepare is not None:
-        await part.prepare()
+async def _step(step: Step | None) -> None:
+    if step is not None:
+        await step()
