@@ -24,13 +24,14 @@ from reconciler.workers.loop import wake_on
 async def serve_api(settings: Settings) -> None:
     """Serve HTTP on the unix socket until SIGTERM."""
     process = Process.of(settings, PostgresRole.API)
+    storage = objects(settings)
     context = ApiContext(
         head=process.head,
         repository=process.repository,
         queue=lambda tenant: LedgerQueue(process.database, tenant),
         reads=lambda tenant: LedgerReads(process.database, tenant),
-        pipelines=pipelines(settings),
-        objects=objects(settings),
+        pipelines=pipelines(settings, storage),
+        objects=storage,
         platform_status=PlatformStatus(lambda: collect(settings.layout).to_document()),
         now=now,
         new_id=uuid4,

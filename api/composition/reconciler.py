@@ -48,7 +48,8 @@ async def run_reconciler(settings: Settings) -> None:
     runs = LedgerRuns(process.database)
     catalog = ApiCatalog(settings.api_socket, lambda: process.head.tree.platform.base_domain)
     triton_python = environments() / ".venv-triton" / "bin" / "python"
-    servers = LocalModelServers(settings.layout.processes, triton_python, objects(settings))
+    storage = objects(settings)
+    servers = LocalModelServers(settings.layout.processes, triton_python, storage)
     edge = EnvoyEdge(
         settings.layout.envoy_rds,
         settings.layout.envoy_cds,
@@ -57,8 +58,8 @@ async def run_reconciler(settings: Settings) -> None:
         DEMO_PERSON,
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
-    engine = pipelines(settings)
-    orchestrator = RunOrchestrator(runs, engine, catalog, objects(settings), queue, process.head.advance)
+    engine = pipelines(settings, storage)
+    orchestrator = RunOrchestrator(runs, engine, catalog, storage, queue, process.head.advance)
     run_sweep = RunSweep(runs, engine)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)

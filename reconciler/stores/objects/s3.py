@@ -32,7 +32,7 @@ class S3Access:
 class S3Objects:
     """Implements `Objects`. Every call is bounded; a storage that cannot be reached raises `Waiting`.
 
-    Durability is the server's: on SeaweedFS the filer's fsync rule for `/buckets/`.
+    Durability is the server's; synced.py adds it where a server answers too early.
     """
 
     def __init__(self, access: S3Access, timeout: timedelta = timedelta(seconds=60)) -> None:
