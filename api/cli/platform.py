@@ -51,7 +51,9 @@ def up(root: Path, detach: bool) -> None:  # noqa: FBT001 - click passes flags s
 def down(root: Path) -> None:
     """Stop the platform and everything that belongs to it; its state stays."""
     stopped = asyncio.run(stop(Layout(root)))
-    click.echo("stopped" if stopped else f"nothing runs at {root}")
+    click.echo("stopped" if stopped.ran else f"nothing runs at {root}")
+    if stopped.withdrawn_runs:
+        click.echo(f"{stopped.withdrawn_runs} unfinished run(s) begin again, from the first task, with the next `up`")
 
 
 @click.command()

@@ -60,6 +60,8 @@ class RunObservation:
     run_id: EngineRunId
     seen_at: datetime
     absent: bool = False
+    withdrawn: bool = False
+    """Absent because the engine was stopped, on purpose, before it had finished the run: nothing of it goes on."""
     state: EngineState = EngineState.PENDING
     tasks: tuple[TaskObservation, ...] = ()
     outputs: tuple[OutputArtifact, ...] = ()

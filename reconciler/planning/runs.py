@@ -106,6 +106,9 @@ class Claim:
 class Submit:
     """Hand the run to the engine, which was asked and does not know it."""
 
+    again: bool = False
+    """It had been begun before, and the engine was stopped on purpose."""
+
 
 @dataclass(frozen=True)
 class Cancel:
@@ -157,14 +160,16 @@ def next_action(run: RunRow, seen: RunObservation | None, registration: Registra
     if run.state is RunState.REGISTERING:
         return _registering(run, registration)
     if seen is None or seen.absent:
-        return _unknown_to_engine(run)
+        return _unknown_to_engine(run, seen)
     return _at_engine(run, seen)
 
 
-def _unknown_to_engine(run: RunRow) -> RunAction:
-    if run.state is not RunState.SUBMITTING:
+def _unknown_to_engine(run: RunRow, seen: RunObservation | None) -> RunAction:
+    if run.state is RunState.SUBMITTING:
+        return Finish(RunState.CANCELLED, "cancelled before submission") if run.cancelled else Submit()
+    if seen is None or not seen.withdrawn:
         return Finish(RunState.FAILED, "lost: the engine no longer knows the run it had taken")
-    return Finish(RunState.CANCELLED, "cancelled before submission") if run.cancelled else Submit()
+    return Finish(RunState.CANCELLED, "cancelled") if run.cancelled else Submit(again=True)
 
 
 def _at_engine(run: RunRow, seen: RunObservation) -> RunAction:

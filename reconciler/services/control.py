@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.process_identity import end_group, identity_of
@@ -15,7 +16,7 @@ from reconciler.services.readiness import announce, is_announced
 from reconciler.services.record import PartState
 from reconciler.services.settings import Settings
 from reconciler.services.supervisor import Notice, Supervisor
-from reconciler.services.sweep import end_children, end_parts
+from reconciler.services.sweep import end_children, end_parts, withdrawn_runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -84,17 +85,26 @@ async def start_detached(layout: Layout, argv: Sequence[str], seconds: float) ->
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def stop(layout: Layout) -> bool:
-    """End the supervisor and all that belongs to the platform; say whether anything ran."""
+@dataclass(frozen=True)
+class Stopped:
+    """What `stop` found."""
+
+    ran: bool
+    withdrawn_runs: int = 0
+    """Runs that were under way, and begin again with the next start."""
+
+
+async def stop(layout: Layout) -> Stopped:
+    """End the supervisor and all that belongs to the platform."""
     if not layout.state.exists():
-        return False
+        return Stopped(ran=False)
     supervisor = supervisor_of(layout)
     if supervisor is not None:
         # Only the supervisor is asked: it ends its parts in order. Those are sessions of their own.
         await end_group(supervisor, _STOP_SECONDS)
     with sole_supervisor(layout):
         left = [*await end_parts(layout), *await end_children(layout)]
-    return supervisor is not None or bool(left)
+    return Stopped(supervisor is not None or bool(left), withdrawn_runs(layout))
 
 
 def _stop_signals() -> asyncio.Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +42,9 @@ class Child:
 
 
 # The file in which a driver notes pid and start time, by what it started; a server's also has its port.
-_NOTES = {"claim.json": ChildKind.RUN, "triton.json": ChildKind.SERVED_VERSION}
+_CLAIM = "claim.json"
+_WITHDRAWN = "withdrawn.json"
+_NOTES = {_CLAIM: ChildKind.RUN, "triton.json": ChildKind.SERVED_VERSION}
 
 
 def children(layout: Layout) -> list[Child]:
@@ -73,11 +76,30 @@ async def end_parts(layout: Layout) -> list[str]:
 
 
 async def end_children(layout: Layout) -> list[str]:
-    """End every run and model server; return their ids. Their folders stay: they say what came of each."""
+    """End every run and model server; return their ids. Their folders stay: they say what came of each.
+
+    A run that had not ended by itself gives its claim back, so that the next reconciler may begin it again: nobody
+    but us ended it, and we know that nothing of it is left.
+    """
     living = children(layout)
     await asyncio.gather(*(end_group(child.process, _CHILD_GRACE_SECONDS) for child in living))
+    for child in living:
+        if child.kind is ChildKind.RUN and not is_alive(child.process):
+            _withdraw(layout.processes / child.id)
     _drop_shared_memory(layout)
     return [child.id for child in living]
+
+
+def withdrawn_runs(layout: Layout) -> int:
+    """Return how many runs begin again with the next `up`."""
+    notes = layout.processes.glob(f"*/{_WITHDRAWN}")
+    return sum(not (note.parent / _CLAIM).exists() for note in notes)
+
+
+def _withdraw(folder: Path) -> None:
+    if not (folder / "result.json").exists():
+        with contextlib.suppress(FileNotFoundError):
+            (folder / _CLAIM).rename(folder / _WITHDRAWN)
 
 
 def _drop_shared_memory(layout: Layout) -> None:

@@ -82,8 +82,8 @@ class RunOrchestrator:
                 return None
             case Claim():
                 return await self._claim(run)
-            case Submit():
-                return await self._submit(run)
+            case Submit(again):
+                return await self._submit(run, again=again)
             case Cancel():
                 await self.pipelines.cancel(run.run_id)
                 return Step(run.state, LOOK_AGAIN_SECONDS)
@@ -111,7 +111,7 @@ class RunOrchestrator:
             return None
         return Step(RunState.CREATED, ROOM_SECONDS, reason=f"waits: {limit} runs of the project are under way")
 
-    async def _submit(self, run: RunRow) -> Step:
+    async def _submit(self, run: RunRow, *, again: bool) -> Step:
         try:
             package = await self.catalog.package(run.tenant, run.template, run.commit)
         except LookupError as error:
@@ -121,7 +121,7 @@ class RunOrchestrator:
             await self.pipelines.submit(submission)
         except Ambiguous as ambiguous:
             return Step(RunState.SUBMITTING, LOOK_AGAIN_SECONDS, reason=str(ambiguous))
-        return Step(RunState.SUBMITTED, LOOK_AGAIN_SECONDS, facts=_moved(run, RunState.SUBMITTED))
+        return Step(RunState.SUBMITTED, LOOK_AGAIN_SECONDS, facts=_submitted(run, again=again))
 
     async def _register(self, run: RunRow, artifact: OutputArtifact) -> Step:
         try:
@@ -147,17 +147,26 @@ class RunOrchestrator:
             await self.pipelines.forget(run.run_id)
 
 
+def _submitted(run: RunRow, *, again: bool) -> tuple[Fact, ...]:
+    """Return the event; of one that begins again it is one also where the ledger has it as submitted already."""
+    if again:
+        return (_fact(run, RunState.SUBMITTED, reason="begun again: the platform was stopped before it had ended"),)
+    return _moved(run, RunState.SUBMITTED)
+
+
 def _moved(run: RunRow, state: RunState, **data: str) -> tuple[Fact, ...]:
     """Return the event of a state the run was not in before."""
-    if state is run.state:
-        return ()
+    return () if state is run.state else (_fact(run, state, **data),)
+
+
+def _fact(run: RunRow, state: RunState, **data: str) -> Fact:
     facts = {
         "uid": str(run.uid),
         "attempt": run.attempt,
         "run_id": run.run_id,
         **{key: value for key, value in data.items() if value},
     }
-    return (Fact(run.tenant, run.project, "run", state.value, run.name, run.commit, facts),)
+    return Fact(run.tenant, run.project, "run", state.value, run.name, run.commit, facts)
 
 
 def registered_model(run: RunRow, registration: Registration) -> str:

@@ -22,6 +22,8 @@ from reconciler.drivers.local.run_folder import RunFolder, running, write_durabl
 from reconciler.planning.observations import EngineRunId, EngineState, RunObservation
 from reconciler.ports.pipelines import Pipelines, Submission
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
+from reconciler.services.layout import Layout
+from reconciler.services.sweep import end_children, withdrawn_runs
 from reconciler.stores.fake_objects import MemoryObjects
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +99,11 @@ class Local:
     objects: MemoryObjects
     engine: LocalPipelines
 
+    @property
+    def layout(self) -> Layout:
+        """What the platform's own sweep goes by."""
+        return Layout(self.proc_dir.parent.parent)
+
     def another(self) -> LocalPipelines:
         """Return what a restarted reconciler would have: another instance on the same folder."""
         return LocalPipelines(self.proc_dir, TASKS_PYTHON, self.objects, hidden=[])
@@ -118,8 +125,8 @@ def objects() -> MemoryObjects:
 @pytest.fixture
 def local(tmp_path: Path, objects: MemoryObjects) -> Iterator[Local]:
     require_tasks_environment()
-    proc_dir = tmp_path / "proc"
-    proc_dir.mkdir()
+    proc_dir = Layout(tmp_path).processes
+    proc_dir.mkdir(parents=True)
     yield Local(proc_dir, objects, LocalPipelines(proc_dir, TASKS_PYTHON, objects, hidden=[]))
     for _, process in running(proc_dir):
         asyncio.run(end_group(process, 0))
@@ -295,6 +302,37 @@ async def test_a_killed_run_is_lost_and_leaves_no_process(local: Local) -> None:
     assert [(task.name, task.state) for task in seen.tasks] == [("sleep", EngineState.FAILED)]
     assert b"asleep" in (await local.objects.get("artifacts", f"acme/fraud/runs/{run.run_id}/sleep/task.log") or b"")
     assert not session_members(local.process(run).pid)
+
+
+async def test_a_run_that_the_platform_ended_begins_again_from_the_start(local: Local) -> None:
+    run = submission("sleeps", seconds=2)
+    await local.engine.submit(run)
+    await task_running(local.engine, run.run_id, "sleep")
+    (local.folder(run).path / "outputs" / "stale").mkdir()
+    assert await end_children(local.layout) == [local.folder(run).path.name]
+    assert withdrawn_runs(local.layout) == 1
+    seen = await local.another().find(run.run_id)
+    assert (seen.absent, seen.withdrawn) == (True, True)
+
+    await asyncio.gather(*(local.another().submit(run) for _ in range(3)))
+    assert withdrawn_runs(local.layout) == 0
+    assert (await finished(local.engine, run.run_id)).state is EngineState.SUCCEEDED
+    log = await local.engine.logs(run.run_id, "sleep") or b""
+    assert log.count(b"asleep") == 1, "what the first left was removed"
+    assert not (local.folder(run).path / "outputs" / "stale").exists()
+
+
+async def test_a_run_that_had_ended_before_the_platform_stays_as_it_is(local: Local) -> None:
+    dead, done = submission("sleeps", seconds=60), submission("hello", echo="you")
+    for run in (dead, done):
+        await local.engine.submit(run)
+    await task_running(local.engine, dead.run_id, "sleep")
+    os.kill(local.process(dead).pid, signal.SIGKILL)
+    await finished(local.engine, done.run_id)
+    await end_children(local.layout)
+    assert withdrawn_runs(local.layout) == 0
+    assert (await finished(local.engine, dead.run_id)).error.startswith("lost: ")
+    assert (await finished(local.engine, done.run_id)).state is EngineState.SUCCEEDED
 
 
 async def test_another_instance_adopts_a_running_run(local: Local) -> None:

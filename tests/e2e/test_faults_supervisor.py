@@ -70,3 +70,16 @@ def test_down_ends_everything_and_up_continues_where_it_stopped(
     assert {run["name"]: run["state"] for run in acme.get("/api/v1/runs?limit=200")["items"]} == runs
     acme.start_run("hello@1.0.0", "after-the-break")
     acme.succeeded("after-the-break")
+
+
+def test_a_run_that_down_ended_begins_again_with_the_next_up(platform: RunningPlatform, acme: Tenant) -> None:
+    acme.start_run("scales@1.0.0", "interrupted", model="interrupted", factor=2, seconds=4)
+    until(lambda: acme.run("interrupted")["state"] == "running", "the run to be running")
+    done = platform.ordain("down")
+    assert "1 unfinished run(s) begin again" in done.stdout
+    platform.up()
+    run = acme.succeeded("interrupted")
+    assert (run["attempt"], run["model"]) == (1, "interrupted@1")
+    told = [event for event in acme.get("/api/v1/timeline?limit=500")["items"] if event["subject"] == "interrupted"]
+    submitted = [event["data"].get("reason", "") for event in told if event["type"].endswith("run.submitted")]
+    assert submitted == ["begun again: the platform was stopped before it had ended", ""]

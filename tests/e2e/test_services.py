@@ -159,10 +159,10 @@ def test_stop_leaves_nothing_and_a_second_start_keeps_what_was_stored(layout: La
     asyncio.run(s3_answers(settings))
     started = processes(layout)
 
-    assert asyncio.run(stop(layout))
+    assert asyncio.run(stop(layout)).ran
     assert not any(is_alive(process) for process in started)
     assert supervisor_of(layout) is None
-    assert not asyncio.run(stop(layout)), "nothing was left to stop"
+    assert not asyncio.run(stop(layout)).ran, "nothing was left to stop"
     assert asyncio.run(end_parts(layout)) == []
     assert not any(file.exists() for file in seaweedfs(settings).litter)
 

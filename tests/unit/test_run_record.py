@@ -34,7 +34,16 @@ def seen(snapshot: Snapshot) -> RunObservation:
 
 
 def test_nothing_claimed_is_absent() -> None:
-    assert seen(Snapshot(claimed=False, alive=False, cancelled=False)).absent
+    unclaimed = Snapshot(claimed=False, alive=False, cancelled=False)
+    assert (seen(unclaimed).absent, seen(unclaimed).withdrawn) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "cancelled", "expected"), [(False, False, True), (True, False, False), (False, True, False)]
+)
+def test_a_withdrawn_run_is_that_until_it_is_claimed_again(*, claimed: bool, cancelled: bool, expected: bool) -> None:
+    snapshot = Snapshot(claimed=claimed, alive=False, cancelled=cancelled, withdrawn=True, progress=record(RUNNING))
+    assert seen(snapshot).withdrawn is seen(snapshot).absent is expected
 
 
 @pytest.mark.parametrize(

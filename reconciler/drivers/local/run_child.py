@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def main(folder: Path, token: str, hidden: list[Path]) -> None:
     if not _claimed(folder, token):
         return
     os.nice(_NICENESS)
+    _begin_anew(folder)
     progress = Progress(folder)
     try:
         if hidden:
@@ -66,6 +68,14 @@ def _claimed(folder: Path, token: str) -> bool:
         return False
     over = (folder.parent / "forgotten" / folder.name).exists()
     return claim["token"] == token and not over and not (folder / "cancelled.json").exists()
+
+
+def _begin_anew(folder: Path) -> None:
+    """Remove what a withdrawn execution left; the claim is ours, so nobody else writes here."""
+    (folder / "progress.json").unlink(missing_ok=True)
+    for left in ("logs", "outputs", "tmp"):
+        for path in (folder / left).iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _hide(folder: Path, hidden: list[Path]) -> None:

@@ -4,6 +4,8 @@
     claim.json                      pid, start time and boot of the one process that may run it; linked, so
                                     that the first of several submitters wins; the processes of the others
                                     end without beginning
+    withdrawn.json                  the claim, so renamed by whoever ended its process because the platform was to
+                                    stop (services/sweep.py): nothing of it runs, and the run may be claimed anew
     cancelled.json                  the run is not wanted any more
     progress.json, logs/, outputs/  written by the process as it goes
     result.json                     its last act
@@ -127,6 +129,7 @@ class RunFolder:
             claimed=self.claimed,
             alive=alive,
             cancelled=self.cancelled,
+            withdrawn=(self.path / "withdrawn.json").exists(),
             result=result,
             progress=progress,
             unreadable=unreadable,

@@ -93,6 +93,7 @@ class Snapshot:
     claimed: bool
     alive: bool
     cancelled: bool
+    withdrawn: bool = False
     result: RunRecord | None = None
     progress: RunRecord | None = None
     unreadable: str = ""
@@ -106,10 +107,10 @@ class Snapshot:
 def interpret(seen: Snapshot, run_id: EngineRunId, now: datetime) -> RunObservation:
     """Say where the run stands; its outputs are not listed here, because they are not in object storage yet.
 
-    A run without a claim was never begun and never will be, unless it is submitted again: it is absent.
+    A run without a claim is not under way and never will be, unless it is submitted again: it is absent.
     """
     if not seen.claimed and not seen.cancelled:
-        return RunObservation(run_id, now, absent=True)
+        return RunObservation(run_id, now, absent=True, withdrawn=seen.withdrawn)
     record = seen.result or seen.progress
     state, error = _standing(seen)
     tasks = tuple(_task(task, state, seen) for task in record.tasks) if record else ()

@@ -58,6 +58,7 @@ def seen(state: EngineState, error: str = "") -> RunObservation:
 
 
 ABSENT = RunObservation(EngineRunId("r"), NOW, absent=True)
+WITHDRAWN = replace(ABSENT, withdrawn=True)
 AT_ENGINE = (RunState.SUBMITTING, RunState.SUBMITTED, RunState.RUNNING)
 BEFORE_SUBMISSION = Finish(RunState.CANCELLED, "cancelled before submission")
 LOST = Finish(RunState.FAILED, "lost: the engine no longer knows the run it had taken")
@@ -88,6 +89,21 @@ def test_a_run_that_the_engine_does_not_know(
     state: RunState, cancelled: bool, expected: RunAction, observation: RunObservation | None
 ) -> None:
     assert next_action(at(state, cancelled=cancelled), observation, UNASKED) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "cancelled", "expected"),
+    [
+        (RunState.SUBMITTING, False, Submit()),
+        (RunState.SUBMITTING, True, BEFORE_SUBMISSION),
+        (RunState.SUBMITTED, False, Submit(again=True)),
+        (RunState.SUBMITTED, True, Finish(RunState.CANCELLED, "cancelled")),
+        (RunState.RUNNING, False, Submit(again=True)),
+        (RunState.RUNNING, True, Finish(RunState.CANCELLED, "cancelled")),
+    ],
+)
+def test_a_run_that_the_engine_gave_back_begins_again(state: RunState, cancelled: bool, expected: RunAction) -> None:
+    assert next_action(at(state, cancelled=cancelled), WITHDRAWN, UNASKED) == expected
 
 
 @pytest.mark.parametrize("state", AT_ENGINE)
@@ -187,7 +203,7 @@ def test_no_single_model_fails_the_run_saying_what_there_is(
 
 
 def test_every_pair_of_state_and_observation_has_an_answer_and_finished_runs_rest() -> None:
-    engines = [None, ABSENT, *(seen(state) for state in EngineState)]
+    engines = [None, ABSENT, WITHDRAWN, *(seen(state) for state in EngineState)]
     registrations = [Registration(state) for state in RegistrationState]
     table = product(RunState, engines, [False, True], registrations, ["", "fraud"])
     for state, engine, cancelled, registration, model in table:
@@ -196,8 +212,9 @@ def test_every_pair_of_state_and_observation_has_an_answer_and_finished_runs_res
         if isinstance(action, Finish):
             assert action.state.terminal
         if isinstance(action, Submit):
-            assert state is RunState.SUBMITTING
             assert engine is None or engine.absent
+            assert action.again is (state is not RunState.SUBMITTING)
+            assert state is RunState.SUBMITTING or engine is WITHDRAWN
 
 
 def test_ids_follow_from_uid_and_attempt_alone() -> None:
