@@ -15,11 +15,14 @@ DNS_LABEL_LIMIT = 63
 DERIVED = {
     "Namespace": "{tenant}--{project}",
     "Argo CD Application": "{cluster}-{tenant}--{project}",
+    "Argo CD Application of a tenant's own folder": "{cluster}-platform--tenants--{tenant}",
+    "Argo CD AppProject": "{cluster}-{tenant}",
+    "HTTPRoute and policies of a tenant's hosts": "tenant-{tenant}",
     "InferenceService": "{deployment}-{version}",
     "Service, Deployment and HorizontalPodAutoscaler of a predictor": "{deployment}-{version}-predictor",
     # A Deployment's pod: template hash of up to 10 characters and a suffix of 5.
     "Pod of a predictor": "{deployment}-{version}-predictor-0123456789-01234",
-    "HTTPRoute": "{deployment}",
+    "HTTPRoute and policies of a deployment": "{deployment}",
     "HTTPRoute of further paths": "{deployment}--2",
     "Pod of an InferenceGraph": "{deployment}--ab-0123456789-01234",
     "label ordain.dev/model": "{model}",

@@ -33,7 +33,7 @@ from intents.problems import InvalidIntent, Problem
 
 AnyDocument: TypeAlias = Document[Spec]
 Scope: TypeAlias = tuple[Kind, str, str]
-"""Kind, tenant, project."""
+"""Kind, tenant, project; projects also without their own name, as a tenant's."""
 Named: TypeAlias = tuple[Kind, str, str, str]
 """Kind, tenant, project, name: all versions of a template or model, all runs of one name."""
 Key = TypeVar("Key", Kind, Scope, Named, str)
@@ -116,9 +116,9 @@ class Tree:
 
     def projects(self, tenant: str) -> dict[str, Document[ProjectSpec]]:
         """Return a tenant's projects by name."""
-        found = (of_spec(each, ProjectSpec) for each in self.of_kind(Kind.PROJECT).values())
-        mine = (each for each in found if each and each.identity.tenant == tenant)
-        return {each.identity.name: each for each in sorted(mine, key=lambda each: each.path)}
+        known = self._scopes.get((Kind.PROJECT, tenant, ""), _NONE)
+        mine = (of_spec(each, ProjectSpec) for _, each in sorted(known.items()))
+        return {each.identity.name: each for each in mine if each}
 
     def templates(self) -> dict[str, Document[TemplateSpec]]:
         """Return all templates by `name@version`, the versions of each from old to new."""
@@ -213,7 +213,8 @@ def _kind(document: AnyDocument) -> tuple[Kind, ...]:
 
 def _scope(document: AnyDocument) -> tuple[Scope, ...]:
     identity = document.identity
-    return ((identity.kind, identity.tenant, identity.project),)
+    mine = (identity.kind, identity.tenant, identity.project)
+    return (mine, (identity.kind, identity.tenant, "")) if identity.kind is Kind.PROJECT else (mine,)
 
 
 def _named(document: AnyDocument) -> tuple[Named, ...]:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from intents.identity import Identity, path_of
+from intents.identity import Identity, identify, path_of
 from intents.kinds import Kind, ProjectSpec
 from intents.tree import PLATFORM_PATH, AnyDocument, Tree
+from renderers.access import render_access
+from renderers.argocd import render_delivery, render_tenant_delivery
 from renderers.canonical import Manifest
 from renderers.deployments import render_deployment
+from renderers.edge import render_edge, render_tenant_host
+from renderers.edge_policies import render_deployment_policies, render_edge_policies, render_tenant_policies
+from renderers.namespace import render_namespace
+from renderers.network import render_network
 from renderers.serving_runtime import render_serving_runtime
 from renderers.unit import Unit, UnitKind, manifest_path
 
 Renderer = Callable[[Tree, Unit], Iterable[Manifest]]
 
 RENDERERS: Mapping[UnitKind, tuple[Renderer, ...]] = {
-    UnitKind.CLUSTER: (render_serving_runtime,),
-    UnitKind.TENANT: (),
-    UnitKind.PROJECT: (),
-    UnitKind.DEPLOYMENT: (render_deployment,),
+    UnitKind.CLUSTER: (render_serving_runtime, render_edge, render_edge_policies, render_delivery),
+    UnitKind.TENANT: (render_tenant_host, render_tenant_policies, render_tenant_delivery),
+    UnitKind.PROJECT: (render_namespace, render_network, render_access),
+    UnitKind.DEPLOYMENT: (render_deployment, render_deployment_policies),
     UnitKind.TRAINING_JOB: (),
 }
 """What makes the manifests of a unit."""
@@ -37,6 +43,36 @@ def units(tree: Tree, cluster: str) -> Iterator[Unit]:
     for who in here:
         yield Unit(UnitKind.PROJECT, cluster, who.tenant, who.project)
         yield from _workloads(tree, cluster, who)
+
+
+def units_of(tree: Tree, cluster: str, path: str) -> Iterator[Unit]:
+    """Yield the units of a cluster that are there because of the intent at `path`."""
+    who = identify(path)
+    match who.kind if who else None:
+        case Kind.PROJECT if who:
+            mine = (
+                Unit(UnitKind.TENANT, cluster, who.tenant),
+                Unit(UnitKind.PROJECT, cluster, who.tenant, who.project),
+            )
+            found: Iterable[Unit] = (*mine, *_workloads(tree, cluster, who))
+        case Kind.MODEL_DEPLOYMENT | Kind.TRAINING_JOB if who:
+            found = [Unit(_WORKLOADS[who.kind], cluster, who.tenant, who.project, who.name)]
+        case _:
+            found = ()
+    return (unit for unit in found if is_there(tree, unit))
+
+
+def is_there(tree: Tree, unit: Unit) -> bool:
+    """Say whether `units` yields this unit."""
+    match unit.kind:
+        case UnitKind.CLUSTER:
+            return True
+        case UnitKind.TENANT:
+            return any(_is_on(each, unit.cluster) for each in tree.projects(unit.tenant).values())
+    project = tree.project(unit.tenant, unit.project)
+    if project is None or not _is_on(project, unit.cluster):
+        return False
+    return unit.kind is UnitKind.PROJECT or _workload(tree, unit) is not None
 
 
 def sources(tree: Tree, unit: Unit) -> tuple[str, ...]:
@@ -60,11 +96,19 @@ def render_cluster(tree: Tree, cluster: str) -> dict[str, Manifest]:
     return {path: manifest for unit in units(tree, cluster) for path, manifest in render_unit(tree, unit).items()}
 
 
+_WORKLOADS = {Kind.MODEL_DEPLOYMENT: UnitKind.DEPLOYMENT, Kind.TRAINING_JOB: UnitKind.TRAINING_JOB}
+
+
 def _workloads(tree: Tree, cluster: str, project: Identity) -> Iterator[Unit]:
     where = (project.tenant, project.project)
-    for kind, sort in ((UnitKind.DEPLOYMENT, Kind.MODEL_DEPLOYMENT), (UnitKind.TRAINING_JOB, Kind.TRAINING_JOB)):
+    for sort, kind in _WORKLOADS.items():
         names = sorted(each.identity.name for each in tree.in_project(sort, *where).values())
         yield from (Unit(kind, cluster, *where, name) for name in names)
+
+
+def _workload(tree: Tree, unit: Unit) -> AnyDocument | None:
+    find = tree.deployment if unit.kind is UnitKind.DEPLOYMENT else tree.training_job
+    return find(unit.tenant, unit.project, unit.name)
 
 
 def _own_sources(tree: Tree, unit: Unit) -> tuple[str, ...]:

@@ -36,14 +36,18 @@ class Unit:
     name: str = ""
 
 
-def manifest_path(unit: Unit, manifest: Manifest) -> str:
-    """Return where a manifest of a unit lies on the rendered branch."""
-    kind, metadata = manifest["kind"].lower(), manifest["metadata"]
+def folder_of(unit: Unit) -> str:
+    """Return the folder of a unit's manifests; units of one project or tenant share it, others never do."""
     match unit.kind:
         case UnitKind.CLUSTER:
-            return f"platform/cluster/{kind}-{metadata['name']}.yaml"
+            return "platform/cluster"
         case UnitKind.TENANT | UnitKind.PROJECT:
-            place = f"{unit.project}-" if unit.project else ""
-            return f"platform/tenants/{unit.tenant}/{place}{kind}-{metadata['name']}.yaml"
+            return f"platform/tenants/{unit.tenant}"
         case _:
-            return f"{unit.tenant}/{unit.project}/{kind}-{metadata['name']}.yaml"
+            return f"{unit.tenant}/{unit.project}"
+
+
+def manifest_path(unit: Unit, manifest: Manifest) -> str:
+    """Return where a manifest of a unit lies on the rendered branch."""
+    place = f"{unit.project}-" if unit.kind is UnitKind.PROJECT else ""
+    return f"{folder_of(unit)}/{place}{manifest['kind'].lower()}-{manifest['metadata']['name']}.yaml"

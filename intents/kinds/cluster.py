@@ -7,11 +7,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from intents.kinds.base import Count, GpuType, Part, Quantity, Spec, Url, refuse
+from intents.kinds.base import Cidr, Count, GpuType, Part, Quantity, Spec, Url, refuse
+from intents.kinds.network import Ports
 
 _LABEL = Annotated[str, Field(min_length=1, max_length=317, pattern=r"^\S+$")]
 """A Kubernetes label, taint or resource name: a prefix of up to 253 characters, `/`, and up to 63."""
 _NAMESPACE = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$")]
+_SECRET = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$")]
 
 
 class Driver(StrEnum):
@@ -50,6 +52,8 @@ class Kfp(Part):
 
     endpoint: Url
     """The address of the KFP API server."""
+    namespace: _NAMESPACE = "kubeflow"
+    """Where its servers run; the steps of runs report to them."""
 
 
 class Gateway(Part):
@@ -59,6 +63,33 @@ class Gateway(Part):
         "ordain"
     )
     """The GatewayClass that Gateways are made of."""
+    namespace: _NAMESPACE = "envoy-gateway-system"
+    """Where its proxies run; model servers answer to them alone."""
+
+
+class Credentials(Part):
+    """Secrets that stand in every project's namespace, by name: how they come there is the installation's matter."""
+
+    object_store: _SECRET = "ordain-object-store"
+    """S3 keys of that project, annotated as KServe's storage initializer reads them."""
+    images: _SECRET | None = None
+    """Of type kubernetes.io/dockerconfigjson. Absent: images are pulled without credentials."""
+
+
+class PlatformEgress(Part):
+    """What pods of every project must reach over TCP: a network, or a namespace of the same cluster."""
+
+    to: Cidr | None = None
+    namespace: _NAMESPACE | None = None
+    ports: Ports
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.to is None) == (self.namespace is None):
+            raise refuse(
+                "invalid-value", "an egress goes either `to` a network or to a `namespace`", "give exactly one"
+            )
+        return self
 
 
 class Kubernetes(Part):
@@ -67,6 +98,9 @@ class Kubernetes(Part):
     argocd: ArgoCd
     kfp: Kfp
     gateway: Gateway = Field(default_factory=Gateway)
+    credentials: Credentials = Field(default_factory=Credentials)
+    egress: tuple[PlatformEgress, ...] = ()
+    """What the platform's own containers need of every project: the Kubernetes API, the object store."""
 
 
 class TolerationOperator(StrEnum):

@@ -68,14 +68,16 @@ class AuthMode(StrEnum):
 class Jwt(Part):
     """The identity provider whose tokens the edge accepts."""
 
-    issuer: Url
+    issuer: Annotated[Url, Field(max_length=253)]
     """The claim `iss` that tokens must have."""
     audience: Annotated[str, Field(min_length=1, max_length=200)]
     """The claim `aud` that tokens must have."""
-    jwks_uri: Url
+    jwks_uri: Annotated[Url, Field(max_length=253)]
     """Where the keys are published that tokens are signed with."""
     tenant_claim: Word
-    """The claim that names the tenant of a person."""
+    """The claim that names the tenant of a person, or lists all of them."""
+    user_claim: Word = "sub"
+    """The claim that names the person, as members are named."""
     groups_claim: Word = "groups"
     """The claim that lists the groups of a person."""
 

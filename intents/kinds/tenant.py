@@ -6,20 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from intents.kinds.base import Cidr, Hostname, Part, ProjectName, Spec, Text
+from intents.kinds.base import Hostname, ProjectName, Spec, Text
 from intents.kinds.members import Member
+from intents.kinds.network import Egress
 from intents.kinds.resources import Quota
-
-Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-
-
-class Egress(Part):
-    """One network that the tenant's pods may reach, over TCP."""
-
-    to: Cidr
-    """The network in CIDR notation, such as 10.0.0.0/8."""
-    ports: Annotated[tuple[Port, ...], Field(min_length=1)]
-    """The TCP ports."""
 
 
 class TenantSpec(Spec):
@@ -29,7 +19,8 @@ class TenantSpec(Spec):
 
     display_name: Text
     """What people call it."""
-    hostnames: Annotated[tuple[Hostname, ...], Field(min_length=1)]
+    # One HTTPRoute takes 16.
+    hostnames: Annotated[tuple[Hostname, ...], Field(min_length=1, max_length=16)]
     """Its host names, as labels under the platform's base domain."""
     default_project: ProjectName
     """The project that is meant where a request names none."""

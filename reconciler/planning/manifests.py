@@ -12,6 +12,11 @@ from renderers import marks
 Manifest = Mapping[str, Any]
 
 
+def is_of_a_deployment(manifest: Manifest) -> bool:
+    """Say whether a manifest was rendered for a deployment."""
+    return marks.DEPLOYMENT in manifest["metadata"].get("labels", {})
+
+
 def server_specs(manifests: Iterable[Manifest]) -> tuple[ServerSpec, ...]:
     """Return the servers that the InferenceServices among `manifests` ask for, by namespace and name."""
     services = (each for each in manifests if each["kind"] == "InferenceService")

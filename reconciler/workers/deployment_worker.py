@@ -12,7 +12,8 @@ import yaml
 
 from intents.kinds import Kind
 from intents.tree import Tree
-from reconciler.planning.manifests import Manifest, edge_routes, server_specs
+from reconciler.planning.hydration import is_manifest, rendered_ref
+from reconciler.planning.manifests import Manifest, edge_routes, is_of_a_deployment, server_specs
 from reconciler.planning.observations import EdgeConfig, ServerObservation
 from reconciler.planning.serving import (
     Publish,
@@ -29,11 +30,12 @@ from reconciler.planning.serving import (
 from reconciler.ports.repository import Repository
 from reconciler.ports.serving import Edge, ModelServers
 from reconciler.ports.status_ledger import StatusLedger
-from reconciler.workers.hydrator import METADATA, rendered_ref
 from reconciler.workers.loop import Turned
 
 log = logging.getLogger(__name__)
 
+PLATFORM_FOLDER = "platform/"
+"""On the rendered branch: what fences tenants, and is of no deployment."""
 DeploymentKey = tuple[str, str, str]
 """Tenant, project and name."""
 
@@ -49,6 +51,7 @@ class DeploymentWorker:
     status: StatusLedger
     cluster: str
     _commit: str | None = None
+    _by_path: dict[str, Manifest] = field(default_factory=dict)
     _manifests: Sequence[Manifest] = ()
     _published: EdgeConfig | None = None
     _recorded: dict[DeploymentKey, Served] = field(default_factory=dict)
@@ -70,12 +73,17 @@ class DeploymentWorker:
         return Turned.IDLE
 
     def _load(self) -> None:
-        """Read the branch again where it moved."""
+        """Read what changed on the branch since the last time, of what deployments were rendered to."""
         head = self.repository.head(rendered_ref(self.cluster))
         if head is None or head == self._commit:
             return
-        files = [file for file in self.repository.files(head) if file.blob and not file.path.endswith(METADATA)]
-        self._manifests = [yaml.load(self.repository.blob(file.blob), yaml.CSafeLoader) for file in files if file.blob]
+        for change in self.repository.changes(self._commit, head):
+            self._by_path.pop(change.path, None)
+            if change.blob and is_manifest(change.path) and not change.path.startswith(PLATFORM_FOLDER):
+                manifest = yaml.load(self.repository.blob(change.blob), yaml.CSafeLoader)
+                if is_of_a_deployment(manifest):
+                    self._by_path[change.path] = manifest
+        self._manifests = [manifest for _, manifest in sorted(self._by_path.items())]
         self._commit = head
 
     async def _observe(self) -> Mapping[str, ServerObservation]:

@@ -1,0 +1,70 @@
+"""What renderers need to know of a cluster, and the names that the platform's own objects have on every one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from intents.identity import Identity, namespace, path_of
+from intents.kinds import ClusterSpec, Kind
+from intents.kinds.cluster import Credentials, Gateway, Kubernetes, PlatformEgress
+from intents.problems import InvalidIntent, Problem
+from intents.tree import Tree
+from renderers import marks
+from renderers.canonical import Manifest
+from renderers.unit import Unit
+
+EDGE_NAMESPACE = "ordain-system"
+"""Holds the Gateway, and the routes and policies of tenants' hosts."""
+CONTROL_NAMESPACE = "ordain"
+"""Holds the control plane, whose credentials no object of the edge needs."""
+GATEWAY = "ordain"
+API_SERVICE = "ordain-api"
+API_PORT = 80
+KFP_NAMESPACE = "kubeflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster as manifests see it; where `driver: local` names nothing, the defaults of the kind."""
+
+    spec: ClusterSpec
+    kubernetes: Kubernetes | None
+    gateway: Gateway
+    credentials: Credentials
+    egress: tuple[PlatformEgress, ...]
+    kfp_namespace: str
+
+
+def site_of(tree: Tree, unit: Unit) -> Site:
+    """Return the cluster of a unit. Raises InvalidIntent where the tree has none of that name."""
+    document = tree.cluster(unit.cluster)
+    if document is None:
+        path = path_of(Identity(Kind.CLUSTER, unit.cluster))
+        raise InvalidIntent([Problem("unknown-cluster", path, 0, 0, f"there is no cluster {unit.cluster}")])
+    spec = document.spec
+    there = spec.kubernetes
+    if there is None:
+        return Site(spec, None, Gateway(), Credentials(), (), KFP_NAMESPACE)
+    return Site(spec, there, there.gateway, there.credentials, there.egress, there.kfp.namespace)
+
+
+def in_project(unit: Unit, api_version: str, kind: str, name: str, **body: object) -> Manifest:
+    """Return an object in the namespace of a unit's project."""
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace(unit.tenant, unit.project),
+            "labels": {marks.TENANT: unit.tenant, marks.PROJECT: unit.project},
+        },
+        **body,
+    }
+
+
+def at_edge(unit: Unit, api_version: str, kind: str, name: str, **body: object) -> Manifest:
+    """Return an object beside the Gateway: a tenant's, or the cluster's own."""
+    metadata: Manifest = {"name": name, "namespace": EDGE_NAMESPACE}
+    if unit.tenant:
+        metadata["labels"] = {marks.TENANT: unit.tenant}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
