@@ -61,7 +61,10 @@ CATALOGUE: dict[str, Explanation] = {
     "invalid-reference": Explanation("A reference is not of the form <name>@<version>.", "Name the version as well."),
     "invalid-quantity": Explanation("Not a Kubernetes quantity.", "Write such as 1, 500m or 2Gi."),
     "invalid-duration": Explanation("Not a duration.", "Write such as 90s, 5m or 2h."),
-    "invalid-network": Explanation("Not a network.", "Write it in CIDR notation, such as 10.0.0.0/8."),
+    "invalid-network": Explanation(
+        "Not a network, or an address at which clouds give out credentials.",
+        "Write it in CIDR notation, such as 10.0.0.0/8; metadata addresses stay closed.",
+    ),
     "invalid-member": Explanation(
         "A member is neither a user nor a group, or both, or one of the platform's own principals.",
         "Give exactly one person or group.",

@@ -23,8 +23,6 @@ _RBAC = "rbac.authorization.k8s.io"
 
 def render_access(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the ServiceAccounts of a project, and the Role of its runs."""
-    if tree.project(unit.tenant, unit.project) is None:
-        return
     credentials = site_of(tree, unit).credentials
     yield _account(
         unit,

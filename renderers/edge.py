@@ -20,6 +20,7 @@ from renderers.site import (
     GATEWAY,
     at_edge,
     site_of,
+    tenant_of,
 )
 from renderers.unit import Unit
 
@@ -64,10 +65,7 @@ def render_tenant_host(tree: Tree, unit: Unit) -> Iterator[Manifest]:
 
     It names no project: one that it set would refuse every other `?project=`.
     """
-    tenant = tree.tenant(unit.tenant)
-    if tenant is None:
-        return
-    hosts = [f"{label}.{tree.platform.base_domain}" for label in tenant.spec.hostnames]
+    hosts = [f"{label}.{tree.platform.base_domain}" for label in tenant_of(tree, unit).hostnames]
     # set, never add: a value the client sent must not survive beside ours.
     headers = {"set": [{"name": "X-Tenant-Id", "value": unit.tenant}], "remove": ["X-Project-Id"]}
     yield _route(unit, tenant_route(unit.tenant), TENANTS, hosts, [_api_rule(headers)])

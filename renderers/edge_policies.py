@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from intents.identity import namespace
 from intents.kinds.model_deployment import Access
-from intents.kinds.platform import Jwt, PlatformSpec
+from intents.kinds.platform import Jwt
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
@@ -27,7 +27,7 @@ _ALLOW, _DENY = {"defaultAction": "Allow"}, {"defaultAction": "Deny"}
 
 def render_edge_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield what closes the edge of a cluster, and what opens its bare host to everyone signed in."""
-    jwt = _jwt_of(tree.platform)
+    jwt = tree.platform.auth.jwt
     if jwt is None:
         return
     closed = [_target("Gateway", GATEWAY, listener) for listener in (TENANTS, BASE)]
@@ -40,9 +40,7 @@ def render_edge_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
 
 def render_tenant_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield who may use a tenant's hosts, and how many requests the API takes for it."""
-    if tree.tenant(unit.tenant) is None:
-        return
-    name, jwt = tenant_route(unit.tenant), _jwt_of(tree.platform)
+    name, jwt = tenant_route(unit.tenant), tree.platform.auth.jwt
     target = {"targetRefs": [_target("HTTPRoute", name)]}
     yield at_edge(unit, *_TRAFFIC, name, spec={**target, "rateLimit": _at_most(API_REQUESTS_PER_SECOND)})
     if jwt is not None:
@@ -56,7 +54,7 @@ def render_deployment_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     target = tree.deployment(*where)
     if target is None or tree.rollout(*where) is None:
         return
-    endpoint, jwt = target.spec.endpoint, _jwt_of(tree.platform)
+    endpoint, jwt = target.spec.endpoint, tree.platform.auth.jwt
     route = {"targetRefs": [_target("HTTPRoute", unit.name)]}
     if endpoint.rate_limit is not None:
         limit = _at_most(endpoint.rate_limit.requests_per_second)
@@ -67,10 +65,6 @@ def render_deployment_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
 
 _SECURITY = (f"{ENVOY_GATEWAY}/v1alpha1", "SecurityPolicy")
 _TRAFFIC = (f"{ENVOY_GATEWAY}/v1alpha1", "BackendTrafficPolicy")
-
-
-def _jwt_of(platform: PlatformSpec) -> Jwt | None:
-    return platform.auth.jwt
 
 
 def _access(jwt: Jwt, access: Access, tenant: str) -> Manifest:

@@ -13,7 +13,7 @@ from intents.quantities import canonical_quantity, quantity_value
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
-from renderers.site import in_project, site_of
+from renderers.site import in_project, project_of, site_of, tenant_of
 from renderers.unit import Unit
 
 POD_SECURITY_VERSION = "v1.36"
@@ -44,10 +44,7 @@ _BASELINE = (PolicyRule.NO_PRIVILEGED, PolicyRule.NO_HOST_PATH, PolicyRule.NO_HO
 
 def render_namespace(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the Namespace, the ResourceQuota and the LimitRange of a project."""
-    tenant, project = tree.tenant(unit.tenant), tree.project(unit.tenant, unit.project)
-    if tenant is None or project is None:
-        return
-    quota, above = project.spec.quota, tenant.spec.quota
+    quota, above = project_of(tree, unit).quota, tenant_of(tree, unit).quota
     pools = site_of(tree, unit).spec.gpu_pools
     yield _namespace(unit, _pod_security(tree.platform))
     yield in_project(unit, "v1", "ResourceQuota", "ordain", spec={"hard": _hard(quota, above, pools)})

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from intents.kinds.cluster import KServeMode, PlatformEgress
-from intents.kinds.network import Egress
+from intents.kinds.network import METADATA_ADDRESSES, Egress, IpNetwork, network_of
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
-from renderers.site import EDGE_NAMESPACE, GATEWAY, Site, in_project, site_of
+from renderers.site import EDGE_NAMESPACE, GATEWAY, Site, in_project, site_of, tenant_of
 from renderers.unit import Unit
-
-Network = IPv4Network | IPv6Network
-
-METADATA_ADDRESSES: tuple[Network, ...] = (ip_network("169.254.169.254/32"), ip_network("fd00:ec2::254/128"))
-"""Where clouds answer any pod with the credentials of its node."""
 
 PREDICTOR_PORT = 8080
 """Of the pods that KServe makes; their Services listen on 80."""
@@ -31,7 +25,6 @@ KNATIVE_PORTS = (8012, 8013, 8022, 9090)
 KFP_PORTS = (8080, 8887, 8888)
 """Of the metadata store, and of KFP's API by gRPC and HTTP."""
 
-_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 _DNS_PORTS = ({"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"})
 # Argo Workflows labels the pods of a Workflow, JobSet those of a TrainJob.
 _RUN = "workflows.argoproj.io/workflow"
@@ -40,12 +33,9 @@ _TRAINING = "jobset.sigs.k8s.io/jobset-name"
 
 def render_network(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the NetworkPolicies of a project."""
-    tenant = tree.tenant(unit.tenant)
-    if tenant is None or tree.project(unit.tenant, unit.project) is None:
-        return
-    site = site_of(tree, unit)
+    site, tenant = site_of(tree, unit), tenant_of(tree, unit)
     yield _policy(unit, "default-deny", {}, ingress=None, egress=None)
-    yield _policy(unit, "egress", {}, egress=_egress(site.egress, tenant.spec.egress))
+    yield _policy(unit, "egress", {}, egress=_egress(site.egress, tenant.egress))
     yield _policy(unit, "serving", _labelled(marks.DEPLOYMENT), ingress=_to_servers(site), egress=_between_servers())
     yield _policy(unit, "runs", _labelled(_RUN), egress=[_to_pods(_namespace(site.kfp_namespace), KFP_PORTS)])
     yield _policy(unit, "training", _labelled(_TRAINING), ingress=[_peers("from")], egress=[_peers("to")])
@@ -60,8 +50,8 @@ def _policy(unit: Unit, name: str, selector: Manifest, **rules: Sequence[Manifes
 
 def _egress(platforms: Sequence[PlatformEgress], tenants: Sequence[Egress]) -> list[Manifest]:
     """Return where all pods of a project may connect to."""
-    declared = [*(_declared(each) for each in platforms), *(_to_network(each.to, each.ports) for each in tenants)]
-    return [_dns(), *(rule for rule in declared if rule is not None)]
+    declared = (_declared(each) for each in platforms)
+    return [_dns(), *declared, *(_to_network(each.to, each.ports) for each in tenants)]
 
 
 def _dns() -> Manifest:
@@ -69,40 +59,26 @@ def _dns() -> Manifest:
     return {"to": [peer], "ports": [dict(port) for port in _DNS_PORTS]}
 
 
-def _declared(egress: PlatformEgress) -> Manifest | None:
+def _declared(egress: PlatformEgress) -> Manifest:
     if egress.to is not None:
         return _to_network(egress.to, egress.ports)
     return _to_pods(_namespace(egress.namespace or ""), egress.ports)
 
 
-def _to_network(cidr: str, ports: Sequence[int]) -> Manifest | None:
-    block = without_metadata(cidr)
-    if block is None:
-        return None
-    network, holes = block
+def _to_network(cidr: str, ports: Sequence[int]) -> Manifest:
+    network, holes = without_metadata(cidr)
     cut_out = {"except": list(holes)} if holes else {}
     return {"to": [{"ipBlock": {"cidr": network, **cut_out}}], "ports": _tcp(ports)}
 
 
 @lru_cache(maxsize=4096)
-def without_metadata(cidr: str) -> tuple[str, tuple[str, ...]] | None:
-    """Return a network and what is cut out of it; None where nothing is left of it.
-
-    IPv4 networks written as IPv6 (`::ffff:…`) are the IPv4 networks that they mean.
-    """
-    network = _unmapped(ip_network(cidr))
-    if network in METADATA_ADDRESSES:
-        return None
+def without_metadata(cidr: str) -> tuple[str, tuple[str, ...]]:
+    """Return a network and what is cut out of it; something is always left, as no intent names the address alone."""
+    network = network_of(cidr)
     return str(network), tuple(str(each) for each in METADATA_ADDRESSES if _contains(network, each))
 
 
-def _unmapped(network: Network) -> Network:
-    if isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED) and network.network_address.ipv4_mapped:
-        return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _IPV4_MAPPED.prefixlen))
-    return network
-
-
-def _contains(network: Network, address: Network) -> bool:
+def _contains(network: IpNetwork, address: IpNetwork) -> bool:
     return network.version == address.version and address.network_address in network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from intents.identity import Identity, namespace, path_of
-from intents.kinds import ClusterSpec, Kind
+from intents.kinds import ClusterSpec, Kind, ProjectSpec, TenantSpec
 from intents.kinds.cluster import Credentials, Gateway, Kubernetes, PlatformEgress
 from intents.problems import InvalidIntent, Problem
 from intents.tree import Tree
@@ -39,13 +39,32 @@ def site_of(tree: Tree, unit: Unit) -> Site:
     """Return the cluster of a unit. Raises InvalidIntent where the tree has none of that name."""
     document = tree.cluster(unit.cluster)
     if document is None:
-        path = path_of(Identity(Kind.CLUSTER, unit.cluster))
-        raise InvalidIntent([Problem("unknown-cluster", path, 0, 0, f"there is no cluster {unit.cluster}")])
+        raise _absent("unknown-cluster", Identity(Kind.CLUSTER, unit.cluster))
     spec = document.spec
     there = spec.kubernetes
     if there is None:
         return Site(spec, None, Gateway(), Credentials(), (), KFP_NAMESPACE)
     return Site(spec, there, there.gateway, there.credentials, there.egress, there.kfp.namespace)
+
+
+def tenant_of(tree: Tree, unit: Unit) -> TenantSpec:
+    """Return the tenant of a unit. Raises InvalidIntent: without it nothing can be fenced, and no fence may go."""
+    document = tree.tenant(unit.tenant)
+    if document is None:
+        raise _absent("unknown-tenant", Identity(Kind.TENANT, unit.tenant, unit.tenant))
+    return document.spec
+
+
+def project_of(tree: Tree, unit: Unit) -> ProjectSpec:
+    """Return the project of a unit. Raises InvalidIntent."""
+    document = tree.project(unit.tenant, unit.project)
+    if document is None:
+        raise _absent("unknown-project", Identity(Kind.PROJECT, unit.project, unit.tenant, unit.project))
+    return document.spec
+
+
+def _absent(code: str, who: Identity) -> InvalidIntent:
+    return InvalidIntent([Problem(code, path_of(who), 0, 0, f"there is no {who.kind.lower()} {who.name}")])
 
 
 def in_project(unit: Unit, api_version: str, kind: str, name: str, **body: object) -> Manifest:

@@ -7,12 +7,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from intents.kinds.base import Cidr, Count, GpuType, Part, Quantity, Spec, Url, refuse
-from intents.kinds.network import Ports
+from intents.kinds.base import Count, GpuType, Part, Quantity, Spec, Url, refuse
+from intents.kinds.network import Ports, ReachableCidr
 
 _LABEL = Annotated[str, Field(min_length=1, max_length=317, pattern=r"^\S+$")]
 """A Kubernetes label, taint or resource name: a prefix of up to 253 characters, `/`, and up to 63."""
-_NAMESPACE = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$")]
+_NAMESPACE = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:-?[a-z0-9])*$")]
+"""One of the platform's own: those of tenants hold `--`."""
 _SECRET = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$")]
 
 
@@ -79,7 +80,7 @@ class Credentials(Part):
 class PlatformEgress(Part):
     """What pods of every project must reach over TCP: a network, or a namespace of the same cluster."""
 
-    to: Cidr | None = None
+    to: ReachableCidr | None = None
     namespace: _NAMESPACE | None = None
     ports: Ports
 

@@ -30,7 +30,10 @@ PRICES = st.floats(0, 1_000_000)
 DURATIONS = st.from_regex(r"[1-9][0-9]{0,4}[smh]", fullmatch=True)
 URLS = st.from_regex(r"https://[a-z]{1,10}\.example/[a-z]{0,5}", fullmatch=True)
 IMAGES = st.from_regex(r"[a-z]{1,8}\.example/[a-z]{1,8}:[a-z0-9]{1,5}(@sha256:[0-9a-f]{64})?", fullmatch=True)
-NETWORKS = st.ip_addresses(v=4).map(lambda address: f"{address}/32")
+_METADATA = ("169.254.169.254", "fd00:ec2::254")
+NETWORKS = st.ip_addresses(v=4).map(lambda address: f"{address}/32").filter(
+    lambda text: text.partition("/")[0] not in _METADATA
+) | st.sampled_from(["0.0.0.0/0", "10.0.0.0/8", "169.254.0.0/16", "::ffff:169.254.0.0/112", "::/0", "fd00::/8"])
 
 
 def name(what: str) -> st.SearchStrategy[str]:
@@ -139,9 +142,14 @@ _CLUSTER = {
     "gpuPools": st.lists(_POOL, max_size=2),
     "capacity": st.fixed_dictionaries({"cpus": QUANTITIES, "memory": QUANTITIES}),
 }
+_PORTS = st.lists(st.integers(1, 65535), min_size=1, max_size=3)
 _KUBERNETES = _all(
     {"argocd": _all({"repoURL": URLS}, namespace=st.just("argocd")), "kfp": st.fixed_dictionaries({"endpoint": URLS})},
-    gateway=st.fixed_dictionaries({"class": st.just("envoy")}),
+    gateway=_all({"class": st.just("envoy")}, namespace=st.just("edge")),
+    credentials=_some(objectStore=st.just("s3"), images=st.just("registry")),
+    egress=st.lists(
+        _all({"to": NETWORKS, "ports": _PORTS}) | _all({"namespace": st.just("s3"), "ports": _PORTS}), max_size=2
+    ),
 )
 _UID = {"uid": st.uuids().map(str)}
 _RULES = st.sampled_from(["imageAllowlist", "noPrivileged", "runAsNonRoot", "resourceLimits", "gpuTypes"])
@@ -165,7 +173,9 @@ DOCUMENTS: dict[Kind, st.SearchStrategy[dict[str, Any]]] = {
             {
                 "mode": st.just("jwt"),
                 "jwt": _all(
-                    {"issuer": URLS, "audience": WORDS, "jwksUri": URLS, "tenantClaim": WORDS}, groupsClaim=WORDS
+                    {"issuer": URLS, "audience": WORDS, "jwksUri": URLS, "tenantClaim": WORDS},
+                    groupsClaim=WORDS,
+                    userClaim=WORDS,
                 ),
             }
         ),
@@ -193,7 +203,7 @@ DOCUMENTS: dict[Kind, st.SearchStrategy[dict[str, Any]]] = {
         quota=_QUOTA,
         members=st.lists(st.builds(lambda who, roles: {**who, "roles": roles}, _SUBJECTS, _ROLES), max_size=3),
         egress=st.lists(
-            st.fixed_dictionaries({"to": NETWORKS, "ports": st.lists(st.integers(1, 65535), min_size=1, max_size=3)}),
+            st.fixed_dictionaries({"to": NETWORKS, "ports": _PORTS}),
             max_size=2,
         ),
     ),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from intents.kinds import SPECS, Kind, Spec
 from intents.kinds.base import Part
+from intents.kinds.cluster import PlatformEgress
+from intents.kinds.network import Egress
 from intents.models import FileEntry, files_digest
 
 
@@ -33,3 +35,17 @@ def test_a_models_digest_is_of_its_files_in_any_order() -> None:
     assert digest == files_digest(reversed(files))
     # sha256 of the two lines `<sha256>  <size>  <path>` by path, worked out with coreutils.
     assert digest == "sha256:dde2c4031013930d36e8e29e9c613bd89e5ebfbf8a8abb40d75c0fdc5e12ec8f"
+
+
+@pytest.mark.parametrize("cidr", ["169.254.169.254/32", "::ffff:169.254.169.254/128", "fd00:ec2::254/128"])
+def test_no_intent_opens_a_metadata_address(cidr: str) -> None:
+    with pytest.raises(ValidationError, match="credentials of nodes"):
+        Egress.model_validate({"to": cidr, "ports": [80]})
+    with pytest.raises(ValidationError, match="credentials of nodes"):
+        PlatformEgress.model_validate({"to": cidr, "ports": [80]})
+
+
+@pytest.mark.parametrize("where", [{}, {"to": "10.0.0.0/8", "namespace": "seaweedfs"}])
+def test_the_platforms_egress_goes_to_one_place(where: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="either `to` a network or to a `namespace`"):
+        PlatformEgress.model_validate({**where, "ports": [8333]})
