@@ -55,7 +55,7 @@ class Renderings:
         self._living: Counter[str] = Counter()
         """How many files each folder has."""
         self._held: set[Unit] = set()
-        """Units that failed before they were ever rendered here: which files of the branch are theirs is not known."""
+        """Units that failed at the first look: which files of the branch are theirs is not known."""
 
     def get(self, unit: Unit) -> Rendering | None:
         """Return a unit as it was last rendered."""
@@ -70,6 +70,8 @@ class Renderings:
         affected = self._affected(tree, changed)
         for unit in affected:
             files |= self._replace(tree, unit)
+        if changed is None:
+            self._held = {unit for unit, each in self._by_unit.items() if each.problem}
         return files, affected
 
     def files(self) -> dict[str, str]:
@@ -141,19 +143,12 @@ class Renderings:
             self._followers[path].add(unit)
         if rendering is not None:
             self._by_unit[unit] = rendering
-        self._hold(
-            unit, unknown=rendering is not None and bool(rendering.problem) and (before is None or unit in self._held)
-        )
+        if rendering is None or not rendering.problem:
+            self._held.discard(unit)
         old, new = (each.files if each else {} for each in (before, rendering))
         self._living[folder_of(unit)] += len(new) - len(old)
         gone = (path for path in old if path not in new)
         return {**dict.fromkeys(gone), **{path: body for path, body in bodies.items() if old.get(path) != new[path]}}
-
-    def _hold(self, unit: Unit, *, unknown: bool) -> None:
-        if unknown:
-            self._held.add(unit)
-        else:
-            self._held.discard(unit)
 
 
 def _render(tree: Tree, unit: Unit) -> dict[str, bytes]:

@@ -69,7 +69,7 @@ class Hydrator:
         files, affected = self._renderings.advance(tree, self._changed_since(commit))
         self._rendered = commit
         self._unrecorded |= {unit for unit in affected if unit.kind is UnitKind.DEPLOYMENT}
-        if unknown or self._renderings.is_partial:
+        if unknown:
             files = self._renderings.difference(tree, self._standing(base), files)
         self._branch = base if base and not files else self._commit(base, files, self._source(tree, commit))
 
