@@ -70,6 +70,8 @@ def test_a_change_costs_what_follows_from_it() -> None:
     assert files
     assert set(files.values()) == {None}
     assert all(path.startswith("platform/tenants/globex/") for path in files)
+    _, affected = renderings.advance(gone, [GLOBEX])
+    assert list(affected) == [], "what is gone follows from nothing"
     back, _ = renderings.advance(moved, [CHURN, GLOBEX])
     assert back.keys() == files.keys()
     assert None not in back.values()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from intents.problems import InvalidIntent
 from intents.quantities import canonical_quantity
@@ -19,6 +21,7 @@ from tests.fixtures.serving import SCORING, situations
 from tests.fixtures.tenancy import full_specs, platform_trees
 from tests.fixtures.trees import ACME, CLUSTER, DEPLOYMENT, FRAUD, PLATFORM, ROLLOUT, tree_of
 
+ROOT = Path(__file__).resolve().parents[3]
 Manifest = dict[str, Any]
 TREES = platform_trees()
 CLUSTER_UNIT, TENANT, PROJECT = (
@@ -311,3 +314,11 @@ def test_no_fence_is_rendered_away(path: str, unit: Unit, code: str) -> None:
     with pytest.raises(InvalidIntent) as refused:
         render_unit(TREES["jwt"].advance({path: None}), unit)
     assert [problem.code for problem in refused.value.problems] == [code]
+
+
+def test_argo_cd_is_told_the_health_of_what_it_does_not_know() -> None:
+    """Of the kinds of workloads it ships mappings for routes, edge policies and budgets."""
+    fragment = yaml.safe_load((ROOT / "platform" / "install" / "argo-cd.yaml").read_text())
+    prefix = "resource.customizations.health."
+    mapped = {tuple(key.removeprefix(prefix).split("_")) for key in fragment["data"] if key.startswith(prefix)}
+    assert mapped == {each for each in TENANT_KINDS if each[0] in {"serving.kserve.io", "trainer.kubeflow.org"}}
