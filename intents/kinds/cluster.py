@@ -81,8 +81,11 @@ class PlatformEgress(Part):
     """What pods of every project must reach over TCP: a network, or a namespace of the same cluster."""
 
     to: ReachableCidr | None = None
+    """A network in CIDR notation, such as 10.96.0.1/32."""
     namespace: _NAMESPACE | None = None
+    """A namespace of the same cluster, such as that of the object store."""
     ports: Ports
+    """The TCP ports; in a namespace those of the pods, not of their Services."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:

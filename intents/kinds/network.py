@@ -42,4 +42,6 @@ class Egress(Part):
     """One network that pods may reach, over TCP."""
 
     to: ReachableCidr
+    """The network in CIDR notation, such as 10.0.0.0/8; cloud metadata addresses in it stay closed."""
     ports: Ports
+    """The TCP ports."""
