@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,6 +25,8 @@ from reconciler.ports.status_ledger import StatusLedger
 from reconciler.workers.loop import Turned
 from reconciler.workers.tree_at_head import TreeAtHead
 from renderers.unit import Unit, UnitKind
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -69,9 +72,18 @@ class Hydrator:
         files, affected = self._renderings.advance(tree, self._changed_since(commit))
         self._rendered = commit
         self._unrecorded |= {unit for unit in affected if unit.kind is UnitKind.DEPLOYMENT}
+        self._tell_failures(affected)
         if unknown:
             files = self._renderings.difference(tree, self._standing(base), files)
         self._branch = base if base and not files else self._commit(base, files, self._source(tree, commit))
+
+    def _tell_failures(self, units: Iterable[Unit]) -> None:
+        """Say which units stay as they are; only deployments have conditions to say it in."""
+        for unit in units:
+            rendering = self._renderings.get(unit)
+            if rendering is not None and rendering.problem:
+                where = "/".join(part for part in (unit.tenant, unit.project, unit.name) if part) or self.cluster
+                log.error("%s %s cannot be rendered and stays as it is: %s", unit.kind, where, rendering.problem)
 
     def _changed_since(self, commit: str) -> list[str] | None:
         """Return the paths that differ from what was rendered last; None before the first time."""

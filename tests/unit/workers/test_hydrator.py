@@ -222,6 +222,20 @@ def test_one_that_cannot_be_rendered_stays_as_it_is_and_others_go_on(
     assert world.files() == world.wanted()
 
 
+def test_fences_that_cannot_be_rendered_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(tree: Any, unit: Any) -> list[Manifest]:
+        raise ValueError("no such quota")
+
+    standing = world.files()
+    monkeypatch.setattr(rendering, "RENDERERS", {**rendering.RENDERERS, UnitKind.PROJECT: (fail,)})
+    world.turn({CHURN: {**SPECS[CHURN], "quota": {"cpus": 3}}})
+    assert world.files() == standing
+    said = "project globex/churn cannot be rendered and stays as it is: ValueError: no such quota"
+    assert said in caplog.text
+
+
 def test_what_a_failed_unit_left_is_cleared_when_it_renders_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
