@@ -23,6 +23,7 @@ SERVER = "https://kubernetes.default.svc"
 GroupKind = tuple[str, str]
 
 TENANT_KINDS: tuple[GroupKind, ...] = (
+    ("gateway.envoyproxy.io", "Backend"),
     ("gateway.envoyproxy.io", "BackendTrafficPolicy"),
     ("gateway.envoyproxy.io", "SecurityPolicy"),
     ("gateway.networking.k8s.io", "HTTPRoute"),
@@ -62,6 +63,7 @@ CLUSTER_KINDS: tuple[GroupKind, ...] = (
     ("kueue.x-k8s.io", "ClusterQueue"),
     ("kueue.x-k8s.io", "ResourceFlavor"),
     ("policies.kyverno.io", "ValidatingPolicy"),
+    ("serving.kserve.io", "ClusterServingRuntime"),
     ("trainer.kubeflow.org", "ClusterTrainingRuntime"),
 )
 """What they may hold beside that."""

@@ -55,12 +55,14 @@ def render_deployment_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     if target is None or tree.rollout(*where) is None:
         return
     endpoint, jwt = target.spec.endpoint, tree.platform.auth.jwt
-    route = {"targetRefs": [_target("HTTPRoute", unit.name)]}
+    # By label: what one route cannot hold goes on in another.
+    mine = {"group": GATEWAY_API, "kind": "HTTPRoute", "matchLabels": {marks.DEPLOYMENT: unit.name}}
+    routes = {"targetSelectors": [mine]}
     if endpoint.rate_limit is not None:
         limit = _at_most(endpoint.rate_limit.requests_per_second)
-        yield _of_deployment(unit, *_TRAFFIC, spec={**route, "rateLimit": limit})
+        yield _of_deployment(unit, *_TRAFFIC, spec={**routes, "rateLimit": limit})
     if jwt is not None:
-        yield _of_deployment(unit, *_SECURITY, spec={**route, **_access(jwt, endpoint.access, unit.tenant)})
+        yield _of_deployment(unit, *_SECURITY, spec={**routes, **_access(jwt, endpoint.access, unit.tenant)})
 
 
 _SECURITY = (f"{ENVOY_GATEWAY}/v1alpha1", "SecurityPolicy")
@@ -106,7 +108,7 @@ def _claims(jwt: Jwt, tenant: str, value_type: str) -> Manifest:
 
 
 def _at_most(requests_per_second: int) -> Manifest:
-    """Return a limit that each proxy of the edge holds by itself: a shared one needs a store of its own."""
+    """Return a limit that each proxy of the edge holds by itself, for each path: a shared one needs a store."""
     limit = {"requests": requests_per_second, "unit": "Second"}
     return {"type": "Local", "local": {"rules": [{"limit": limit}]}}
 

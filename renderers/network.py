@@ -97,7 +97,8 @@ def _to_servers(site: Site) -> list[Manifest]:
         {"from": [edge, {"podSelector": _labelled(marks.DEPLOYMENT)}], "ports": _tcp((PREDICTOR_PORT,))}
     ]
     if site.spec.kserve.mode is KServeMode.KNATIVE:
-        rules.append({"from": [_namespace(KNATIVE_NAMESPACE)], "ports": _tcp(KNATIVE_PORTS)})
+        knative = [_namespace(each) for each in (KNATIVE_NAMESPACE, site.spec.kserve.ingress_namespace)]
+        rules.append({"from": knative, "ports": _tcp(KNATIVE_PORTS)})
     return rules
 
 

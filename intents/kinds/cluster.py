@@ -37,6 +37,8 @@ class KServe(Part):
     mode: KServeMode = KServeMode.STANDARD
     version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] = "0.20"
     """The release of KServe, as MAJOR.MINOR."""
+    ingress_namespace: _NAMESPACE = "kourier-system"
+    """Of mode Knative: the namespace that Knative's ingress runs in."""
 
 
 class ArgoCd(Part):

@@ -173,15 +173,19 @@ def test_with_tokens_the_edge_is_closed_and_each_route_opens_itself() -> None:
     assert closed["authorization"] == {"defaultAction": "Deny"}
     assert {each["sectionName"] for each in closed["targetRefs"]} == {"tenants", "base"}
     manifests = list(render_cluster(tree, "local").values())
-    routes = {_place(each) for each in manifests if each["kind"] == "HTTPRoute"}
+    routes = [each for each in manifests if each["kind"] == "HTTPRoute"]
     policies = [each for each in manifests if each["kind"] == "SecurityPolicy"]
-    opened = {
-        (each["metadata"]["namespace"], target["name"])
-        for each in policies
-        for target in each["spec"]["targetRefs"]
-        if target["kind"] == "HTTPRoute"
-    }
-    assert opened == routes - {("ordain-system", "to-https")}
+    opened = {_place(route) for route in routes if any(_opens(each, route) for each in policies)}
+    assert opened == {_place(route) for route in routes} - {("ordain-system", "to-https")}
+
+
+def _opens(policy: Manifest, route: Manifest) -> bool:
+    if policy["metadata"]["namespace"] != route["metadata"]["namespace"]:
+        return False
+    named = {each["name"] for each in policy["spec"].get("targetRefs", ()) if each["kind"] == "HTTPRoute"}
+    labels = route["metadata"].get("labels", {}).items()
+    selected = [each["matchLabels"].items() <= labels for each in policy["spec"].get("targetSelectors", ())]
+    return route["metadata"]["name"] in named or any(selected)
 
 
 def _place(manifest: Manifest) -> tuple[str, str]:
@@ -221,12 +225,12 @@ def test_a_deployment_is_as_open_as_it_says(access: str, authenticated: bool, au
     assert spec.get("authorization", {}).get("defaultAction") == authorization
 
 
-def test_a_deployments_rate_limit_is_on_its_route() -> None:
-    spec = rendered(TREES["jwt"], SCORING, "BackendTrafficPolicy")["spec"]
-    assert spec["rateLimit"]["local"]["rules"] == [{"limit": {"requests": 50, "unit": "Second"}}]
-    assert [each["name"] for each in spec["targetRefs"]] == [
-        rendered(TREES["jwt"], SCORING, "HTTPRoute")["metadata"]["name"]
-    ]
+def test_a_deployments_rate_limit_is_on_all_its_routes() -> None:
+    policy = rendered(TREES["jwt"], SCORING, "BackendTrafficPolicy")
+    assert policy["spec"]["rateLimit"]["local"]["rules"] == [{"limit": {"requests": 50, "unit": "Second"}}]
+    routes = [each for each in render_unit(TREES["jwt"], SCORING).values() if each["kind"] == "HTTPRoute"]
+    assert all(_opens(policy, each) for each in routes)
+    assert not _opens(policy, rendered(TREES["jwt"], TENANT, "HTTPRoute"))
 
 
 def test_no_policy_stands_before_its_route() -> None:
