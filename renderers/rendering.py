@@ -19,13 +19,14 @@ from renderers.edge import render_edge, render_tenant_host
 from renderers.edge_policies import render_deployment_policies, render_edge_policies, render_tenant_policies
 from renderers.namespace import render_namespace
 from renderers.network import render_network
+from renderers.policies import render_policies
 from renderers.serving_runtime import render_serving_runtime
 from renderers.unit import Unit, UnitKind, manifest_path
 
 Renderer = Callable[[Tree, Unit], Iterable[Manifest]]
 
 RENDERERS: Mapping[UnitKind, tuple[Renderer, ...]] = {
-    UnitKind.CLUSTER: (render_serving_runtime, render_edge, render_edge_policies, render_delivery),
+    UnitKind.CLUSTER: (render_serving_runtime, render_edge, render_edge_policies, render_delivery, render_policies),
     UnitKind.TENANT: (render_tenant_host, render_tenant_policies, render_tenant_delivery),
     UnitKind.PROJECT: (render_namespace, render_network, render_access),
     UnitKind.DEPLOYMENT: (render_deployment, render_deployment_policies),

@@ -98,6 +98,13 @@ class PlatformEgress(Part):
         return self
 
 
+class PolicyEngine(StrEnum):
+    """What enforces the platform's rules: Kubernetes itself, or Kyverno, which reports on what was there before too."""
+
+    VALIDATING_ADMISSION_POLICY = "ValidatingAdmissionPolicy"
+    KYVERNO = "Kyverno"
+
+
 class Kubernetes(Part):
     """What stands on a Kubernetes cluster."""
 
@@ -107,6 +114,7 @@ class Kubernetes(Part):
     credentials: Credentials = Field(default_factory=Credentials)
     egress: tuple[PlatformEgress, ...] = ()
     """What the platform's own containers need of every project: the Kubernetes API, the object store."""
+    policy_engine: PolicyEngine = PolicyEngine.VALIDATING_ADMISSION_POLICY
 
 
 class TolerationOperator(StrEnum):
