@@ -1,0 +1,185 @@
+"""Run, Template and package → what is sent to a Kubeflow Pipelines API server, v2beta1.
+
+KFP has no labels for runs. What pods must bear goes to them by the package's platform spec, as do their place and
+their user; so every package is sent with one: `{"pipeline_spec": …, "platform_spec": …}`. What a package says itself
+stays, but for the labels that fence a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import yaml
+
+from intents.documents import Document
+from intents.identity import Identity, namespace
+from intents.kinds import ClusterSpec, PlatformSpec, RunSpec, TemplateSpec
+from intents.kinds.cluster import GpuPool
+from renderers import marks
+from renderers.canonical import Manifest
+from renderers.kueue import QUEUE_LABEL
+from renderers.pools import pool_of, tolerations
+from renderers.restrictions import NON_ROOT, RUNS_ACCOUNT, must_not_be_root
+from renderers.storage import artifacts_uri
+
+RUNS_PATH = "/apis/v2beta1/runs"
+EXPERIMENTS_PATH = "/apis/v2beta1/experiments"
+
+Body = dict[str, Any]
+"""A request's body, to be sent as JSON."""
+
+
+@dataclass(frozen=True)
+class KfpRun:
+    """One attempt of a run, with all that its submission follows from."""
+
+    run: Document[RunSpec]
+    template: Document[TemplateSpec]
+    package: bytes
+    """The compiled package: a PipelineSpec, and at most one platform spec after it."""
+    platform: PlatformSpec
+    cluster: ClusterSpec
+
+    @property
+    def who(self) -> Identity:
+        """The run's name, project and tenant."""
+        return self.run.identity
+
+    @cached_property
+    def pool(self) -> GpuPool | None:
+        """The pool of the GPUs that the template gives its tasks."""
+        return pool_of(self.template.spec.resources, self.cluster, self.template.path)
+
+
+def experiment_name(tenant: str, project: str) -> str:
+    """Return the display name of a project's experiment. A server of one user knows no namespaces, so it says both."""
+    return namespace(tenant, project)
+
+
+def experiment_body(tenant: str, project: str) -> Body:
+    """Return what makes the experiment of a project; the namespace of its runs is the experiment's."""
+    return {"display_name": experiment_name(tenant, project), "namespace": namespace(tenant, project)}
+
+
+def display_name(run: Document[RunSpec]) -> str:
+    """Return what people see of an attempt. KFP holds 128 characters and takes it twice."""
+    return f"{run.identity.name}-{run.spec.attempt}"
+
+
+def run_body(asked: KfpRun, run_id: UUID, experiment_id: str) -> Body:
+    """Return what makes a run of an attempt. Sent twice with one `run_id` it is the same body both times."""
+    who, spec = asked.who, asked.run.spec
+    pipeline, platform = _documents(asked.package)
+    return {
+        "run_id": str(run_id),
+        "experiment_id": experiment_id,
+        "display_name": display_name(asked.run),
+        "description": f"{asked.run.path}, {spec.template}, attempt {spec.attempt}",
+        "pipeline_spec": {
+            "pipeline_spec": _with_resources(asked, pipeline),
+            "platform_spec": _platform_spec(asked, pipeline, platform),
+        },
+        "runtime_config": {
+            "parameters": dict(spec.parameters),
+            "pipeline_root": artifacts_uri(who.tenant, who.project, "runs", str(run_id)),
+        },
+        "service_account": RUNS_ACCOUNT,
+    }
+
+
+def _documents(package: bytes) -> tuple[Manifest, Manifest]:
+    """Return the PipelineSpec and the platform spec of a package; checks have seen that they are."""
+    pipeline, *rest = yaml.load_all(package, Loader=yaml.CSafeLoader)
+    return pipeline, next((each for each in rest if each), {})
+
+
+def _containers(pipeline: Mapping[str, Any]) -> Iterator[tuple[str, Manifest]]:
+    executors = pipeline.get("deploymentSpec", {}).get("executors", {})
+    yield from ((label, executor["container"]) for label, executor in executors.items() if "container" in executor)
+
+
+def _with_resources(asked: KfpRun, pipeline: Manifest) -> Manifest:
+    executors = pipeline.get("deploymentSpec", {}).get("executors", {})
+    given = {
+        label: {**executors[label], "container": {**container, "resources": _resources(asked, container)}}
+        for label, container in _containers(pipeline)
+    }
+    if not given:
+        return pipeline
+    return {**pipeline, "deploymentSpec": {**pipeline["deploymentSpec"], "executors": {**executors, **given}}}
+
+
+def _resources(asked: KfpRun, container: Mapping[str, Any]) -> Manifest:
+    """Return the resources of a task: its package's, completed by the template's where it says nothing.
+
+    CPUs and memory are requested and limited alike. GPUs come to tasks that say nothing about resources at all.
+    """
+    said = container.get("resources", {})
+    resources = asked.template.spec.resources
+    found = {**said, **_amount(said, "Cpu", resources.cpus), **_amount(said, "Memory", resources.memory)}
+    if asked.pool and not said:
+        count = str(resources.gpus[asked.pool.type])
+        found["accelerator"] = {"resourceType": asked.pool.resource, "resourceCount": count}
+    return found
+
+
+def _amount(said: Mapping[str, Any], what: str, default: str) -> Manifest:
+    """Return limit and request of one resource: KFP has a form with numbers, and since 2.5 one with quantities."""
+    for limit, request in ((f"{what.lower()}Limit", f"{what.lower()}Request"), _quantity_fields(what)):
+        if limit in said or request in said:
+            return {limit: said.get(limit, said.get(request)), request: said.get(request, said.get(limit))}
+    return dict.fromkeys(_quantity_fields(what), default)
+
+
+def _quantity_fields(what: str) -> tuple[str, str]:
+    return f"resource{what}Limit", f"resource{what}Request"
+
+
+def _platform_spec(asked: KfpRun, pipeline: Manifest, platform: Manifest) -> Manifest:
+    platforms = platform.get("platforms", {})
+    kubernetes = platforms.get("kubernetes", {})
+    said = kubernetes.get("deploymentSpec", {}).get("executors", {})
+    given = {label: _executor(asked, container, said.get(label, {})) for label, container in _containers(pipeline)}
+    executors = {"executors": {**said, **given}}
+    return {**platform, "platforms": {**platforms, "kubernetes": {**kubernetes, "deploymentSpec": executors}}}
+
+
+def _executor(asked: KfpRun, container: Mapping[str, Any], said: Mapping[str, Any]) -> Manifest:
+    """Return a KubernetesExecutorConfig: what pods of a task are marked with, where and as whom they run."""
+    metadata = said.get("podMetadata", {})
+    user = _user(said.get("securityContext", {})) if must_not_be_root(asked.platform) else {}
+    on_gpus = asked.pool and ("accelerator" in container.get("resources", {}) or not container.get("resources"))
+    return {
+        **said,
+        **user,
+        **(_place(asked.pool, said) if asked.pool and on_gpus else {}),
+        "podMetadata": {**metadata, "labels": {**metadata.get("labels", {}), **_labels(asked)}},
+    }
+
+
+def _labels(asked: KfpRun) -> dict[str, str]:
+    who = asked.who
+    return {
+        marks.TENANT: who.tenant,
+        marks.PROJECT: who.project,
+        marks.RUN: who.name,
+        marks.ATTEMPT: str(asked.run.spec.attempt),
+        **QUEUE_LABEL,
+    }
+
+
+def _user(said: Mapping[str, Any]) -> Manifest:
+    return {"securityContext": {"runAsUser": NON_ROOT, "runAsGroup": NON_ROOT, **said, "runAsNonRoot": True}}
+
+
+def _place(pool: GpuPool, said: Mapping[str, Any]) -> Manifest:
+    labels = {**said.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}
+    bears = [*said.get("tolerations", ()), *tolerations(pool)]
+    return {
+        **({"nodeSelector": {"labels": labels}} if labels else {}),
+        **({"tolerations": bears} if bears else {}),
+    }

@@ -1,0 +1,31 @@
+"""What pods of runs and training jobs are not allowed, so that they keep to the platform's rules by themselves.
+
+Together this is Pod Security's level `restricted`.
+"""
+
+from __future__ import annotations
+
+from intents.kinds import PlatformSpec
+from intents.kinds.platform import Enforcement, PolicyRule
+from renderers.canonical import Manifest
+
+RUNS_ACCOUNT = "ordain-runs"
+"""The ServiceAccount of pods of runs and training jobs."""
+NON_ROOT = 1000
+"""The user and group of programs that name none: any but root's; Triton's images have this one too."""
+
+
+def must_not_be_root(platform: PlatformSpec) -> bool:
+    """Whether a program as root would be refused; where that is only told, images decide."""
+    return platform.enforcement(PolicyRule.RUN_AS_NON_ROOT) is Enforcement.ENFORCE
+
+
+def pod_security(platform: PlatformSpec) -> Manifest:
+    """Return the securityContext of a pod."""
+    user = {"runAsNonRoot": True, "runAsUser": NON_ROOT, "runAsGroup": NON_ROOT} if must_not_be_root(platform) else {}
+    return {**user, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def container_security() -> Manifest:
+    """Return the securityContext of a container."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
