@@ -21,7 +21,7 @@ from renderers.edge_policies import render_deployment_policies, render_edge_poli
 from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
 from renderers.namespace import render_namespace
 from renderers.network import render_network
-from renderers.policies import render_policies
+from renderers.policies.engines import render_policies
 from renderers.serving_runtime import render_serving_runtime
 from renderers.trainer import render_runtimes, render_training_job
 from renderers.unit import Unit, UnitKind, manifest_path

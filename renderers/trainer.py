@@ -39,7 +39,7 @@ _ANCESTOR = "trainer.kubeflow.org/trainjob-ancestor-step"
 def render_runtimes(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield a cluster's ClusterTrainingRuntimes: one without GPUs, one for each pool."""
     cluster = tree.cluster(unit.cluster)
-    if cluster is None or cluster.spec.kubernetes is None:
+    if cluster is None:
         return
     for pool in (None, *cluster.spec.gpu_pools):
         yield _runtime(tree, pool)

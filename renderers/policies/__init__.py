@@ -3,9 +3,3 @@
 `rules` is the one table, over what `judged` finds in an object. `engines` renders it as ValidatingAdmissionPolicy or
 as Kyverno's ValidatingPolicy, and `verdicts` evaluates the same text here, before anything is committed.
 """
-
-from renderers.policies.engines import render_policies
-from renderers.policies.rules import gpu_labels
-from renderers.policies.verdicts import Verdict, verdicts
-
-__all__ = ["Verdict", "gpu_labels", "render_policies", "verdicts"]

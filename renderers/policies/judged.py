@@ -67,7 +67,7 @@ CARRIERS: tuple[Carrier, ...] = (
 """Not Argo's Workflow: KFP writes placeholders into its templates and each step's real container into a patch at run
 time, so that what would be judged never runs. Its pods are judged."""
 
-_SERVERS = (
+SERVERS = (
     *("model", "huggingface", "lightgbm", "onnx", "paddle", "pmml", "pytorch", "sklearn", "tensorflow", "triton"),
     *("xgboost", "art"),
 )
@@ -86,7 +86,7 @@ def _judged(specs: str, containers: str, *, whole: bool) -> str:
 
 _EPHEMERAL = _listed(("ephemeralContainers",))
 _CONTAINERS = _listed(("containers", "initContainers"))
-_SINGLE = " + ".join(f"(has(s.{field}) ? [s.{field}] : [])" for field in _SERVERS)
+_SINGLE = " + ".join(f"(has(s.{field}) ? [s.{field}] : [])" for field in SERVERS)
 
 
 def _by_kind(*, complete: bool) -> str:

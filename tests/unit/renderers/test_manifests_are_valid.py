@@ -71,6 +71,15 @@ def test_native_kinds_are_checked_as_strictly() -> None:
     assert complaints({**budget, "spec": []})
 
 
+def test_the_definitions_rules_are_held_too() -> None:
+    """They stand beside the schemas, in CEL: here, that a request times out after the backend does."""
+    (route,) = of_kind(TREES["first"], "HTTPRoute")
+    route["spec"]["rules"][0]["timeouts"] = {"request": "1s", "backendRequest": "2s"}
+    assert complaints(route) == [
+        "$.spec.rules[0].timeouts: backendRequest timeout cannot be longer than request timeout",
+    ]
+
+
 @pytest.mark.parametrize("manifest", MANIFESTS)
 def test_labels_and_names_fit(manifest: dict[str, Any]) -> None:
     metadata = manifest["metadata"]

@@ -15,8 +15,8 @@ from intents.tree import Tree
 from renderers.admission import render_workflow_names
 from renderers.canonical import Manifest
 from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
-from renderers.policies import verdicts
 from renderers.policies.engines import render_policies
+from renderers.policies.verdicts import verdicts
 from renderers.rendering import render_cluster, render_unit
 from renderers.trainer import OUTPUT_VARIABLE, arguments, render_runtimes, render_training_job, train_job_name
 from renderers.unit import Unit, UnitKind
@@ -88,10 +88,9 @@ def _quantities(value: Any) -> list[str]:
     return found + [quantity for each in value.values() for quantity in _quantities(each)]
 
 
-def test_without_kubernetes_only_the_training_job_is_rendered() -> None:
-    """The local driver has no admission and no queues."""
+def test_without_kubernetes_there_is_no_admission_and_no_queue() -> None:
     tree = small_tree()
-    for renderer in (render_workflow_names, render_policies, render_flavors, render_runtimes):
+    for renderer in (render_workflow_names, render_policies, render_flavors):
         assert list(renderer(tree, ON_CLUSTER)) == []
     assert list(render_cluster_queue(tree, OF_ACME)) == []
     assert list(render_local_queue(tree, OF_FRAUD)) == []
