@@ -41,7 +41,7 @@ MANIFESTS = [
 
 def rendered(tree: Tree, unit: Unit, kind: str, name: str = "") -> Manifest:
     """Return the one manifest of a unit with this kind, and this name where one is given."""
-    found = [each for each in render_unit(tree, unit).values() if each["kind"] == kind]
+    found = _of_kind(tree, unit, kind)
     (manifest,) = [each for each in found if not name or each["metadata"]["name"] == name]
     return manifest
 
@@ -109,6 +109,18 @@ def test_model_servers_get_no_token_and_find_their_credentials_by_name() -> None
     assert serving["automountServiceAccountToken"] is False
     assert serving["secrets"] == [{"name": "s3-keys"}]
     assert serving["imagePullSecrets"] == [{"name": "registry-keys"}]
+
+
+@pytest.mark.parametrize("name", ["jwt", "audited-knative"])
+def test_workloads_run_as_accounts_of_their_project(name: str) -> None:
+    accounts = {each["metadata"]["name"] for each in _of_kind(TREES[name], PROJECT, "ServiceAccount")}
+    services = _of_kind(TREES[name], SCORING, "InferenceService")
+    assert services
+    assert {each["spec"]["predictor"]["serviceAccountName"] for each in services} <= accounts
+
+
+def _of_kind(tree: Tree, unit: Unit, kind: str) -> list[Manifest]:
+    return [each for each in render_unit(tree, unit).values() if each["kind"] == kind]
 
 
 def test_runs_may_read_one_secret_and_report_how_they_ended() -> None:
