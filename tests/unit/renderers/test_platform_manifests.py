@@ -18,7 +18,7 @@ from renderers.rendering import render_cluster, render_unit, units
 from renderers.unit import Unit, UnitKind
 from tests.fixtures.custom_resources import complaints, missing_defaults
 from tests.fixtures.serving import SCORING, situations
-from tests.fixtures.tenancy import full_specs, platform_trees
+from tests.fixtures.tenancy import fences, full_specs, platform_trees
 from tests.fixtures.trees import ACME, CLUSTER, DEPLOYMENT, FRAUD, PLATFORM, ROLLOUT, tree_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,11 +31,7 @@ CLUSTER_UNIT, TENANT, PROJECT = (
 )
 OWN = {UnitKind.CLUSTER, UnitKind.TENANT, UnitKind.PROJECT}
 MANIFESTS = [
-    pytest.param(manifest, id=f"{name}-{path}")
-    for name, tree in TREES.items()
-    for unit in units(tree, "local")
-    for path, manifest in render_unit(tree, unit).items()
-    if unit.kind in OWN or manifest["kind"].endswith("Policy")
+    pytest.param(manifest, id=f"{name}-{path}") for name, tree in TREES.items() for path, manifest in fences(tree)
 ]
 
 

@@ -84,7 +84,8 @@ def _quantities(value: Any) -> list[str]:
         return []
     found = [value[name] for name in ("nominalQuota", "borrowingLimit") if name in value]
     for name in ("limits", "requests"):
-        found += list(value.get(name, {}).values())
+        amounts = value.get(name)
+        found += amounts.values() if isinstance(amounts, dict) else ()
     return found + [quantity for each in value.values() for quantity in _quantities(each)]
 
 
