@@ -97,7 +97,7 @@ _AFFECTED: Mapping[Kind, tuple[Callable[[Change], set[str]], ...]] = {
     Kind.PLATFORM: (affected_by_images,),
     Kind.CLUSTER: (affected_by_cluster_mode, affected_by_limits),
     Kind.TENANT: (affected_by_tenancy, affected_by_limits),
-    Kind.PROJECT: (affected_by_tenancy, affected_by_quotas),
+    Kind.PROJECT: (affected_by_tenancy, affected_by_quotas, affected_by_cluster_mode),
     Kind.TEMPLATE: (affected_by_templates,),
     Kind.RUN: (affected_by_tenancy,),
     Kind.SCHEDULE: (),

@@ -66,8 +66,11 @@ def mode_stays_while_serving(change: Change) -> Iterator[Problem]:
 
 
 def affected_by_cluster_mode(change: Change) -> set[str]:
-    """Return the deployments on a cluster whose KServe mode changes."""
+    """Return the deployments on a cluster whose KServe mode changes, or of a project that would change its cluster."""
     before, after = (each.spec if each else None for each in (change.before, change.after))
+    if isinstance(before, ProjectSpec) and isinstance(after, ProjectSpec) and before.cluster != after.cluster:
+        who = change.document.identity
+        return set(change.head.in_project(Kind.MODEL_DEPLOYMENT, who.tenant, who.name))
     if not isinstance(before, ClusterSpec) or not isinstance(after, ClusterSpec):
         return set()
     if before.kserve.mode is after.kserve.mode:
