@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 _DOCUMENTS = 2
+_DEEPEST = 100
 SCHEMA_VERSION = "2.1.0"
 """The only one that the API server takes."""
 PLATFORM = "kubernetes"
@@ -49,6 +50,7 @@ def parse_package(package: bytes) -> Pipeline:
     from google.protobuf.json_format import ParseError  # noqa: PLC0415
 
     try:
+        _refuse_bombs(package)
         documents = list(yaml.load_all(package, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML: {error}") from error
@@ -63,6 +65,21 @@ def parse_package(package: bytes) -> Pipeline:
     except ParseError as error:
         raise ValueError(f"no KFP platform spec: {error}") from error
     return Pipeline(spec, platform)
+
+
+def _refuse_bombs(package: bytes) -> None:
+    """Raise ValueError for aliases, a few lines of which grow beyond every bound, and for nesting without end.
+
+    No compiled package has either. Events are looked at, because composing nodes is where both would hurt.
+    """
+    depth, aliased = 0, False
+    for event in yaml.parse(package, Loader=yaml.CSafeLoader):
+        aliased = aliased or isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+    if aliased:
+        raise ValueError("it holds aliases; a compiled package writes everything out")
 
 
 def _pipeline_spec(document: Mapping[str, Any]) -> dict[str, Any]:

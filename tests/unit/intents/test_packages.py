@@ -66,6 +66,18 @@ def test_what_is_no_pipeline(package: bytes) -> None:
     assert [problem.code for problem in checked(package)] == ["invalid-package"]
 
 
+@pytest.mark.parametrize(
+    "package",
+    [
+        b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        b"pipelineInfo: " + b"[" * 100_000,
+        b"pipelineInfo: " + b"{a: " * 100_000 + b"}" * 100_000,
+    ],
+)
+def test_aliases_and_bottomless_nesting_are_refused_before_they_hurt(package: bytes) -> None:
+    assert [problem.code for problem in checked(package)] == ["invalid-package"]
+
+
 def test_an_unknown_field_of_a_container_is_found() -> None:
     spec = pipeline()
     spec["deploymentSpec"]["executors"]["exec-train"]["container"]["privileged"] = True
