@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from intents.tree import Tree
 from renderers.canonical import Manifest
+from renderers.site import site_of
 from renderers.unit import Unit
 
 API_VERSION = "admissionregistration.k8s.io/v1"
@@ -26,8 +27,7 @@ def workflow_name(run_id: str) -> str:
 
 def render_workflow_names(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the policy and its binding; none where no KFP is."""
-    cluster = tree.cluster(unit.cluster)
-    if cluster is None or cluster.spec.kubernetes is None:
+    if site_of(tree, unit).kubernetes is None:
         return
     yield _policy()
     yield {

@@ -20,10 +20,11 @@ from intents.identity import Identity, namespace
 from intents.kinds import ClusterSpec, PlatformSpec, RunSpec, TemplateSpec
 from intents.kinds.cluster import GpuPool
 from renderers import marks
+from renderers.access import RUNS_ACCOUNT
 from renderers.canonical import Manifest
 from renderers.kueue import QUEUE_LABEL
 from renderers.pools import pool_of, tolerations
-from renderers.restrictions import NON_ROOT, RUNS_ACCOUNT, must_not_be_root
+from renderers.restrictions import NON_ROOT, must_not_be_root
 from renderers.storage import artifacts_uri
 
 RUNS_PATH = "/apis/v2beta1/runs"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from intents.identity import namespace
 from intents.kinds import ClusterSpec
 from intents.kinds.cluster import GpuPool
 from intents.kinds.resources import Quota
@@ -16,6 +15,7 @@ from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
 from renderers.pools import tolerations
+from renderers.site import in_project, site_of, tenant_of
 from renderers.unit import Unit
 
 API_VERSION = "kueue.x-k8s.io/v1beta2"
@@ -32,11 +32,11 @@ _NO_LIMIT = {"cpu": "1M", "memory": "1Pi"}
 
 def render_flavors(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield a ResourceFlavor for each GPU pool of a cluster, and one for all CPUs and memory."""
-    cluster = _with_kubernetes(tree, unit)
-    if cluster is None:
+    site = site_of(tree, unit)
+    if site.kubernetes is None:
         return
     yield _flavor(_CPU_FLAVOR, {})
-    for pool in cluster.gpu_pools:
+    for pool in site.spec.gpu_pools:
         bears = {"tolerations": tolerations(pool)} if pool.tolerations else {}
         selects = {"nodeLabels": dict(pool.node_selector)} if pool.node_selector else {}
         yield _flavor(_gpu_flavor(pool), {**selects, **bears})
@@ -48,8 +48,8 @@ def render_cluster_queue(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     What a plan says about quota would not hold if a tenant could borrow, and whoever lent would evict a model server
     to take it back.
     """
-    cluster, tenant = _with_kubernetes(tree, unit), tree.tenant(unit.tenant)
-    if cluster is None or tenant is None:
+    site, quota = site_of(tree, unit), tenant_of(tree, unit).quota
+    if site.kubernetes is None:
         return
     yield {
         "apiVersion": API_VERSION,
@@ -66,7 +66,7 @@ def render_cluster_queue(tree: Tree, unit: Unit) -> Iterator[Manifest]:
                 "withinClusterQueue": "Never",
             },
             "queueingStrategy": "BestEffortFIFO",
-            "resourceGroups": [_cpus_and_memory(tenant.spec.quota, cluster), *_gpus(tenant.spec.quota, cluster)],
+            "resourceGroups": [_cpus_and_memory(quota, site.spec), *_gpus(quota, site.spec)],
             "stopPolicy": "None",
         },
     }
@@ -74,23 +74,9 @@ def render_cluster_queue(tree: Tree, unit: Unit) -> Iterator[Manifest]:
 
 def render_local_queue(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the LocalQueue of a project, through which it uses its tenant's quota."""
-    if _with_kubernetes(tree, unit) is None:
-        return
-    yield {
-        "apiVersion": API_VERSION,
-        "kind": "LocalQueue",
-        "metadata": {
-            "name": QUEUE,
-            "namespace": namespace(unit.tenant, unit.project),
-            "labels": {marks.TENANT: unit.tenant, marks.PROJECT: unit.project},
-        },
-        "spec": {"clusterQueue": _cluster_queue(unit.tenant), "stopPolicy": "None"},
-    }
-
-
-def _with_kubernetes(tree: Tree, unit: Unit) -> ClusterSpec | None:
-    document = tree.cluster(unit.cluster)
-    return document.spec if document and document.spec.kubernetes else None
+    if site_of(tree, unit).kubernetes is not None:
+        spec = {"clusterQueue": _cluster_queue(unit.tenant), "stopPolicy": "None"}
+        yield in_project(unit, API_VERSION, "LocalQueue", QUEUE, spec=spec)
 
 
 def _cluster_queue(tenant: str) -> str:

@@ -13,6 +13,7 @@ from intents.quantities import canonical_quantity, quantity_value
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
+from renderers.policies.rules import gpu_labels
 from renderers.site import in_project, project_of, site_of, tenant_of
 from renderers.unit import Unit
 
@@ -46,12 +47,12 @@ def render_namespace(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the Namespace, the ResourceQuota and the LimitRange of a project."""
     quota, above = project_of(tree, unit).quota, tenant_of(tree, unit).quota
     pools = site_of(tree, unit).spec.gpu_pools
-    yield _namespace(unit, _pod_security(tree.platform))
+    yield _namespace(unit, _pod_security(tree.platform), gpu_labels(tenant_of(tree, unit)))
     yield in_project(unit, "v1", "ResourceQuota", "ordain", spec={"hard": _hard(quota, above, pools)})
     yield in_project(unit, "v1", "LimitRange", "ordain", spec={"limits": [_container_defaults(quota, above)]})
 
 
-def _namespace(unit: Unit, level: str) -> Manifest:
+def _namespace(unit: Unit, level: str, gpus: Mapping[str, str]) -> Manifest:
     name = namespace(unit.tenant, unit.project)
     return {
         "apiVersion": "v1",
@@ -65,6 +66,7 @@ def _namespace(unit: Unit, level: str) -> Manifest:
                 marks.PROJECT: unit.project,
                 marks.ROUTES: "tenants",
                 **pod_security_labels(level),
+                **gpus,
             },
         },
     }

@@ -9,8 +9,6 @@ from intents.kinds import PlatformSpec
 from intents.kinds.platform import Enforcement, PolicyRule
 from renderers.canonical import Manifest
 
-RUNS_ACCOUNT = "ordain-runs"
-"""The ServiceAccount of pods of runs and training jobs."""
 NON_ROOT = 1000
 """The user and group of programs that name none: any but root's; Triton's images have this one too."""
 

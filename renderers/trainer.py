@@ -13,17 +13,18 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from intents.documents import Document
-from intents.identity import namespace
-from intents.kinds import ClusterSpec, TemplateSpec, TrainingJobSpec
+from intents.kinds import ClusterSpec, PlatformSpec, TemplateSpec, TrainingJobSpec
 from intents.kinds.cluster import GpuPool
 from intents.kinds.run import Desired
 from intents.quantities import duration_seconds
 from intents.tree import Tree
 from renderers import marks
+from renderers.access import RUNS_ACCOUNT
 from renderers.canonical import Manifest
 from renderers.kueue import QUEUE_LABEL
 from renderers.pools import amounts, placement, pool_of
-from renderers.restrictions import RUNS_ACCOUNT, container_security, pod_security
+from renderers.restrictions import container_security, pod_security
+from renderers.site import Site, in_project, site_of
 from renderers.storage import artifacts_uri
 from renderers.unit import Unit
 
@@ -38,11 +39,9 @@ _ANCESTOR = "trainer.kubeflow.org/trainjob-ancestor-step"
 
 def render_runtimes(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield a cluster's ClusterTrainingRuntimes: one without GPUs, one for each pool."""
-    cluster = tree.cluster(unit.cluster)
-    if cluster is None:
-        return
-    for pool in (None, *cluster.spec.gpu_pools):
-        yield _runtime(tree, pool)
+    site = site_of(tree, unit)
+    for pool in (None, *site.spec.gpu_pools):
+        yield _runtime(tree.platform, site, pool)
 
 
 def render_training_job(tree: Tree, unit: Unit) -> Iterator[Manifest]:
@@ -51,11 +50,10 @@ def render_training_job(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     Cancelled is not suspended: Kueue would start it again. Without its manifest Argo CD removes it, and with it the
     pods and what they held of the quota.
     """
-    job, cluster = tree.training_job(unit.tenant, unit.project, unit.name), tree.cluster(unit.cluster)
+    job = tree.training_job(unit.tenant, unit.project, unit.name)
     template = tree.template(job.spec.template) if job else None
-    if job is None or template is None or cluster is None or job.spec.desired is Desired.CANCELLED:
-        return
-    yield _train_job(job, template, cluster.spec)
+    if job is not None and template is not None and job.spec.desired is not Desired.CANCELLED:
+        yield _train_job(unit, job, template, site_of(tree, unit).spec)
 
 
 def train_job_name(job: str, attempt: int) -> str:
@@ -80,27 +78,19 @@ def _argument(value: JsonValue) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _train_job(job: Document[TrainingJobSpec], template: Document[TemplateSpec], cluster: ClusterSpec) -> Manifest:
-    spec, who = job.spec, job.identity
+def _train_job(
+    unit: Unit, job: Document[TrainingJobSpec], template: Document[TemplateSpec], cluster: ClusterSpec
+) -> Manifest:
+    spec = job.spec
     resources = spec.resources or template.spec.resources
     pool = pool_of(resources, cluster, job.path)
     deadline = {"activeDeadlineSeconds": duration_seconds(spec.deadline)} if spec.deadline else {}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "TrainJob",
-        "metadata": {
-            "name": train_job_name(who.name, spec.attempt),
-            "namespace": namespace(who.tenant, who.project),
-            "labels": {
-                marks.TENANT: who.tenant,
-                marks.PROJECT: who.project,
-                marks.TRAINING_JOB: who.name,
-                marks.ATTEMPT: str(spec.attempt),
-                **QUEUE_LABEL,
-            },
-            "annotations": {marks.TEMPLATE: spec.template, marks.INTENT_BLOB: job.blob},
-        },
-        "spec": {
+    made = in_project(
+        unit,
+        API_VERSION,
+        "TrainJob",
+        train_job_name(unit.name, spec.attempt),
+        spec={
             **deadline,
             "managedBy": "trainer.kubeflow.org/trainjob-controller",
             "runtimeRef": {
@@ -114,7 +104,10 @@ def _train_job(job: Document[TrainingJobSpec], template: Document[TemplateSpec],
                 "resourcesPerNode": {"limits": amounts(resources, pool), "requests": amounts(resources, pool)},
             },
         },
-    }
+    )
+    made["metadata"]["labels"] |= {marks.TRAINING_JOB: unit.name, marks.ATTEMPT: str(spec.attempt), **QUEUE_LABEL}
+    made["metadata"]["annotations"] = {marks.TEMPLATE: spec.template, marks.INTENT_BLOB: job.blob}
+    return made
 
 
 def _program(job: Document[TrainingJobSpec], template: TemplateSpec) -> Manifest:
@@ -135,7 +128,7 @@ def runtime_name(pool: GpuPool | None) -> str:
     return f"ordain-torch-{pool.type}" if pool else "ordain-torch"
 
 
-def _runtime(tree: Tree, pool: GpuPool | None) -> Manifest:
+def _runtime(platform: PlatformSpec, site: Site, pool: GpuPool | None) -> Manifest:
     """Return a runtime as Trainer's own `torch-distributed`, of pods that keep to the platform's rules."""
     return {
         "apiVersion": API_VERSION,
@@ -143,7 +136,7 @@ def _runtime(tree: Tree, pool: GpuPool | None) -> Manifest:
         "metadata": {"name": runtime_name(pool), "labels": {"trainer.kubeflow.org/framework": "torch"}},
         "spec": {
             "mlPolicy": {"numNodes": 1, "torch": {}},
-            "template": {"spec": {"replicatedJobs": [_replicated_job(_pod(tree, pool))]}},
+            "template": {"spec": {"replicatedJobs": [_replicated_job(_pod(platform, site, pool))]}},
         },
     }
 
@@ -161,12 +154,14 @@ def _replicated_job(pod: Manifest) -> Manifest:
     }
 
 
-def _pod(tree: Tree, pool: GpuPool | None) -> Manifest:
+def _pod(platform: PlatformSpec, site: Site, pool: GpuPool | None) -> Manifest:
+    # Each project's own, by the one name: the program puts out what it made itself.
+    credentials = [{"secretRef": {"name": site.credentials.object_store}}]
     return {
         **placement(pool),
         "automountServiceAccountToken": False,
-        "containers": [{"name": _NODE, "securityContext": container_security()}],
+        "containers": [{"name": _NODE, "envFrom": credentials, "securityContext": container_security()}],
         "restartPolicy": "Never",
-        "securityContext": pod_security(tree.platform),
+        "securityContext": pod_security(platform),
         "serviceAccountName": RUNS_ACCOUNT,
     }

@@ -16,6 +16,7 @@ from renderers import marks
 from renderers.canonical import Manifest
 from renderers.policies.judged import CARRIERS, VARIABLES
 from renderers.policies.rules import Rule, rules
+from renderers.site import site_of
 from renderers.unit import Unit
 
 VALIDATING = "admissionregistration.k8s.io/v1"
@@ -27,11 +28,11 @@ _ACTIONS = {Enforcement.ENFORCE: ["Deny"], Enforcement.AUDIT: ["Audit", "Warn"]}
 
 def render_policies(tree: Tree, unit: Unit) -> Iterator[Manifest]:
     """Yield the platform's rules for the engine of a cluster; none without Kubernetes."""
-    cluster = tree.cluster(unit.cluster)
-    if cluster is None or cluster.spec.kubernetes is None:
+    site = site_of(tree, unit)
+    if site.kubernetes is None:
         return
     render = {PolicyEngine.VALIDATING_ADMISSION_POLICY: validating_policies, PolicyEngine.KYVERNO: kyverno_policies}
-    yield from render[cluster.spec.kubernetes.policy_engine](tree.platform, cluster.spec)
+    yield from render[site.kubernetes.policy_engine](tree.platform, site.spec)
 
 
 def validating_policies(platform: PlatformSpec, cluster: ClusterSpec) -> Iterator[Manifest]:

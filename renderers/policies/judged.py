@@ -1,6 +1,6 @@
 """What the rules look at in an object: the pods it describes, wholly or in part, as CEL.
 
-Plain CEL of Kubernetes 1.30 and Kyverno 1.15 on, without optional types: cel-go 0.28 changed what `orValue` does.
+Plain CEL without optional types: cel-go 0.28, which Kyverno has, changed what `orValue` does.
 Every list literal is of one type, since both refuse others.
 """
 

@@ -186,7 +186,7 @@ def _may_use(pool: GpuPool) -> str:
 ALLOWED_KINDS: Mapping[str, tuple[str, ...]] = {
     # rendered
     "": ("LimitRange", "ResourceQuota", "ServiceAccount"),
-    "gateway.envoyproxy.io": ("BackendTrafficPolicy", "SecurityPolicy"),
+    "gateway.envoyproxy.io": ("Backend", "BackendTrafficPolicy", "SecurityPolicy"),
     "gateway.networking.k8s.io": ("HTTPRoute", "ReferenceGrant"),
     "kueue.x-k8s.io": ("LocalQueue",),
     "networking.k8s.io": ("NetworkPolicy",),

@@ -9,6 +9,7 @@ from renderers.semantics import Runtimes, semantic_complaints
 from tests.fixtures.custom_resources import complaints
 from tests.fixtures.policy_objects import carrying, inference_service, pod_spec, train_job
 from tests.fixtures.serving import SCORING, situations
+from tests.fixtures.tenancy import platform_trees
 from tests.fixtures.workloads import TRAINING, workload_tree
 
 KNOWN = Runtimes.of([{"kind": "ClusterTrainingRuntime", "metadata": {"name": "ordain-torch"}}])
@@ -149,7 +150,7 @@ def test_no_manifest_is_too_broken_to_be_told(kind: str, broken: dict[str, Any])
 
 
 def test_what_is_rendered_keeps_to_the_rules() -> None:
-    for tree in (workload_tree(), TRAINING["on-gpus"], *situations().values()):
+    for tree in (workload_tree(), TRAINING["on-gpus"], *situations().values(), *platform_trees().values()):
         rendered = list(render_cluster(tree, SCORING.cluster).values())
         found = Runtimes.of(rendered)
         assert [each for manifest in rendered for each in semantic_complaints(manifest, found)] == []

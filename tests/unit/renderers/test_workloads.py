@@ -13,14 +13,20 @@ from intents.problems import InvalidIntent
 from intents.quantities import canonical_quantity, quantity_value
 from intents.tree import Tree
 from renderers.admission import render_workflow_names
+from renderers.argocd import TENANT_KINDS
 from renderers.canonical import Manifest
 from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
 from renderers.policies.engines import render_policies
+from renderers.policies.rules import ALLOWED_KINDS
 from renderers.policies.verdicts import verdicts
 from renderers.rendering import render_cluster, render_unit
 from renderers.trainer import OUTPUT_VARIABLE, arguments, render_runtimes, render_training_job, train_job_name
 from renderers.unit import Unit, UnitKind
-from tests.fixtures.custom_resources import complaints, definitions, missing_defaults
+from tests.fixtures.admission import Answer, Request, admit
+from tests.fixtures.custom_resources import complaints, missing_defaults
+from tests.fixtures.policy_objects import carrying, pod_spec
+from tests.fixtures.serving import situations
+from tests.fixtures.tenancy import platform_trees
 from tests.fixtures.trees import ACME, CLUSTER, DDP, TRAINING_JOB, small_tree
 from tests.fixtures.workloads import (
     EVERY_TYPE,
@@ -41,12 +47,13 @@ TREES = {
     ),
     "no quota, no capacity": workload_tree({ACME: {"quota": {}}, CLUSTER: {"capacity": None}}),
 }
+OWN = ("admissionregistration.k8s.io", "kueue.x-k8s.io", "policies.kyverno.io", "trainer.kubeflow.org")
 MANIFESTS = [
     pytest.param(manifest, id=f"{name}-{path}")
     for name, tree in TREES.items()
     for unit in (ON_CLUSTER, OF_ACME, OF_FRAUD, LINEAR)
     for path, manifest in render_unit(tree, unit).items()
-    if definitions().knows(manifest)
+    if manifest["apiVersion"].startswith(OWN)
 ]
 
 
@@ -106,14 +113,32 @@ def test_one_engine_enforces_the_rules_of_a_cluster() -> None:
     }
 
 
-def test_what_is_rendered_keeps_to_the_rules() -> None:
-    tree = workload_tree({TRAINING_JOB: {"resources": GPUS}})
+@pytest.mark.parametrize(
+    "tree", [workload_tree({TRAINING_JOB: {"resources": GPUS}}), *platform_trees().values(), *situations().values()]
+)
+def test_what_is_rendered_keeps_to_the_rules(tree: Tree) -> None:
     cluster, tenant = tree.cluster("local"), tree.tenant("acme")
     assert cluster
     assert tenant
-    manifests = [each for each in render_cluster(tree, "local").values() if each["metadata"].get("namespace")]
-    assert {"TrainJob", "InferenceService", "LocalQueue"} <= {each["kind"] for each in manifests}
+    manifests = render_cluster(tree, "local").values()
+    assert "acme--fraud" in {each["metadata"].get("namespace") for each in manifests}
     assert verdicts(manifests, tree.platform, cluster.spec, tenant.spec) == ()
+
+
+def test_what_argo_cd_may_bring_for_tenants_is_allowed() -> None:
+    assert set(TENANT_KINDS) <= {(group, kind) for group, kinds in ALLOWED_KINDS.items() for kind in kinds}
+
+
+def test_namespaces_say_what_policies_read_there() -> None:
+    tree = workload_tree()
+    named = {each["metadata"]["name"]: each for each in render_unit(tree, OF_FRAUD).values()}
+    labels = named["acme--fraud"]["metadata"]["labels"]
+    asking = carrying("Pod", {**pod_spec(), "nodeSelector": {"cloud.example.com/gpu": "l4"}})
+    asking["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    other = {**asking, "spec": {**asking["spec"], "nodeSelector": {"cloud.example.com/gpu": "a100"}}}
+    policies = list(render_policies(tree, ON_CLUSTER))
+    assert admit(policies, Request(asking, labels)) == Answer()
+    assert admit(policies, Request(other, labels)).denied == {"ordain-gpu-types"}
 
 
 def test_the_jobset_that_trainer_makes_keeps_to_the_rules() -> None:
