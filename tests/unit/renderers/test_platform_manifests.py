@@ -14,6 +14,7 @@ from intents.quantities import canonical_quantity
 from intents.tree import Tree
 from renderers.argocd import CLUSTER_KINDS, PLATFORM_KINDS, TENANT_KINDS
 from renderers.edge_policies import render_deployment_policies
+from renderers.policies.rules import ALLOWED_KINDS, GPU_LABEL
 from renderers.rendering import render_cluster, render_unit, units
 from renderers.unit import Unit, UnitKind
 from tests.fixtures.custom_resources import complaints, missing_defaults
@@ -259,8 +260,12 @@ def test_a_tenants_project_holds_its_namespaces_and_nothing_of_the_cluster() -> 
     assert "roles" not in project["spec"]
 
 
+def _group_kind(manifest: Manifest) -> tuple[str, str]:
+    return manifest["apiVersion"].rpartition("/")[0], manifest["kind"]
+
+
 def _kinds(manifests: Iterator[Manifest]) -> set[tuple[str, str]]:
-    return {(each["apiVersion"].rpartition("/")[0], each["kind"]) for each in manifests}
+    return {_group_kind(each) for each in manifests}
 
 
 def _rendered_kinds(*, own: bool) -> set[tuple[str, str]]:
@@ -277,6 +282,17 @@ def _rendered_kinds(*, own: bool) -> set[tuple[str, str]]:
 def test_the_fences_let_through_what_is_rendered() -> None:
     assert _rendered_kinds(own=False) <= set(TENANT_KINDS)
     assert _rendered_kinds(own=True) <= {*PLATFORM_KINDS, *CLUSTER_KINDS}
+
+
+def test_no_policy_refuses_what_is_rendered_for_tenants() -> None:
+    allowed = {(group, kind) for group, kinds in ALLOWED_KINDS.items() for kind in kinds}
+    assert set(TENANT_KINDS) <= allowed
+    assert {_group_kind(each) for each in render_unit(TREES["jwt"], PROJECT).values()} - {("", "Namespace")} <= allowed
+
+
+def test_a_namespace_may_use_the_gpus_of_its_tenants_quota() -> None:
+    labels = rendered(TREES["jwt"], PROJECT, "Namespace")["metadata"]["labels"]
+    assert [key for key in labels if key.startswith(GPU_LABEL)] == [f"{GPU_LABEL}nvidia-l4"]
 
 
 def test_applications_are_of_the_projects_and_namespaces_that_are_rendered() -> None:
