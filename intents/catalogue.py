@@ -28,6 +28,9 @@ CATALOGUE: dict[str, Explanation] = {
     # the YAML
     "too-large": Explanation("The document has more than 256 KiB.", "Keep data out of intents."),
     "not-utf8": Explanation("The file is not plain UTF-8.", "Save it as UTF-8 without a byte order mark."),
+    "more-problems": Explanation(
+        "The document has more problems than are told at once.", "Correct those that are told first."
+    ),
     "yaml-syntax": Explanation("The file is not valid YAML.", "Correct it where the message points."),
     "yaml-feature": Explanation(
         "Anchors, aliases, merge keys, tags and directives are not allowed: they hide what is asked.",

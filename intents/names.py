@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 DNS_LABEL_LIMIT = 63
 
@@ -80,6 +81,8 @@ RESERVED = {"tenant": frozenset({"platform"})}
 """`platform/` is the platform's own folder beside the tenants' ones on a rendered branch."""
 
 
+# One tree names the same tenants, projects, models and templates thousands of times over.
+@lru_cache(maxsize=8192)
 def complaint(what: str, name: str) -> str | None:
     """Return what is wrong with `name` as a name of a `what` (a key of RULES), or None."""
     rule = RULES[what]
@@ -92,6 +95,7 @@ def complaint(what: str, name: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def date_complaint(text: str) -> str | None:
     """Return what is wrong with `text` as the date folder of a run, or None."""
     try:

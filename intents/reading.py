@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 from intents.catalogue import CATALOGUE
 from intents.composing import LONGEST_MESSAGE, Composed, Location, compose, shortened
 from intents.documents import Document, dotted
+from intents.fast_yaml import fast_value
 from intents.hints import did_you_mean, nearest
 from intents.identity import Identity, identify, misplaced
 from intents.kinds import SPECS, Envelope, Kind, Spec
@@ -23,25 +23,47 @@ ENVELOPES: dict[Kind, type[Envelope[Any]]] = {
     for kind, spec in SPECS.items()
 }
 
+MOST_PROBLEMS = 1000
+"""Of one document. Its 256 KiB have room for 80,000, which take seconds to explain and fill no screen."""
+
 
 def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
     """Read the intent at `path`. Raises InvalidIntent with every problem of the document."""
     identity = identify(path)
     if identity is None:
         raise InvalidIntent([misplaced(path) or Problem("misplaced-file", path, 0, 0, "this is no intent")])
-    composed = compose(body)
-    envelope, problems = _validate(identity, path, composed)
+    envelope = _read_fast(identity, body) or _read_thoroughly(identity, path, body)
+    metadata = envelope.metadata
+    return Document(path, identity, envelope.spec, blob, body, metadata.labels, metadata.annotations)
+
+
+def _read_fast(identity: Identity, body: bytes) -> Envelope[Any] | None:
+    """Read a plain document without any problem; None says nothing about the others."""
+    value = fast_value(body)
+    if value is None:
+        return None
+    try:
+        envelope = ENVELOPES[identity.kind].model_validate(value, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+    return envelope if envelope.kind is identity.kind else None
+
+
+def _read_thoroughly(identity: Identity, path: str, body: bytes) -> Envelope[Any]:
+    """Read any document. Raises InvalidIntent with every problem, each at its place."""
+    envelope, problems = _validate(identity, path, compose(body))
     if problems or envelope is None:
-        raise InvalidIntent(sorted(problems, key=lambda each: (each.line, each.column)))
-    return Document(
-        path,
-        identity,
-        envelope.spec,
-        blob,
-        body,
-        MappingProxyType(envelope.metadata.labels),
-        MappingProxyType(envelope.metadata.annotations),
-    )
+        raise InvalidIntent(_told(path, problems))
+    return envelope
+
+
+def _told(path: str, problems: list[Problem]) -> list[Problem]:
+    """Sort the problems by place; of more than a person can use, keep the first and say so."""
+    ordered = sorted(problems, key=lambda each: (each.line, each.column))
+    if len(ordered) <= MOST_PROBLEMS:
+        return ordered
+    message = f"there are more problems than the {MOST_PROBLEMS} above"
+    return [*ordered[:MOST_PROBLEMS], Problem("more-problems", path, 0, 0, message, "correct these first")]
 
 
 def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelope[Any] | None, list[Problem]]:
@@ -56,7 +78,7 @@ def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelo
         envelope = model.model_validate(composed.value, by_alias=True, by_name=False)
     except ValidationError as error:
         details = _without_echoes(error.errors(include_url=False), {found.location for found in composed.findings})
-        problems += [_problem(model, path, composed, each) for each in details]
+        problems += [_problem(model, path, composed, each) for each in details[: MOST_PROBLEMS + 1]]
         return None, problems
     if envelope.kind is not identity.kind:
         problems.append(_wrong_kind(identity, path, composed, envelope.kind))

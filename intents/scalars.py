@@ -19,7 +19,7 @@ _BOOLEANS = {
     "False": False,
     "FALSE": False,
 }
-_FICKLE_WORDS = frozenset(
+FICKLE_WORDS = frozenset(
     form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
 ) | {"=", "<<"}
 
@@ -27,10 +27,10 @@ _FICKLE_WORDS = frozenset(
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?")
 # Anything that a reader of either version may take for a number or a date.
-_NUMBER_LIKE = re.compile(
+NUMBER_LIKE = re.compile(
     r"""
       [-+]?0b[01_]+ | [-+]?0o[0-7_]+ | [-+]?0x[0-9a-fA-F_]+
-    | [-+]?[0-9._]*[0-9.][0-9._]*(?:[eE][-+]?[0-9]+)?
+    | [-+]?(?=_*+[0-9.])[0-9._]++(?:[eE][-+]?[0-9]+)?
     | [-+]?[0-9][0-9_]*(?::[0-9]{1,2})+(?:\.[0-9_]*)?
     | [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN)
     | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}
@@ -63,7 +63,7 @@ def resolve(text: str) -> PlainValue:
         return None
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    if text in _FICKLE_WORDS:
+    if text in FICKLE_WORDS:
         raise AmbiguousScalar(text)
     if text[0] in _NUMBER_STARTS:
         return _resolve_number_like(text)
@@ -83,7 +83,7 @@ def _resolve_number_like(text: str) -> int | float | str:
         return _integer(text)
     if _FLOAT.fullmatch(text):
         return _float(text)
-    if _NUMBER_LIKE.fullmatch(text):
+    if NUMBER_LIKE.fullmatch(text):
         raise AmbiguousScalar(text)
     return text
 

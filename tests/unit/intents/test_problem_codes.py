@@ -283,6 +283,7 @@ ELSEWHERE = {
     "package-changed": "test_packages",
     "package-parameters": "test_packages",
     "invalid-member": "below",
+    "more-problems": "test_reading",
     "not-carried-out": "planning/test_capabilities",
 }
 

@@ -5,7 +5,7 @@ import pytest
 from intents.checks import check
 from intents.kinds import Kind, RunSpec
 from intents.problems import InvalidIntent, Problem
-from intents.reading import read
+from intents.reading import MOST_PROBLEMS, read
 from intents.writing import blob_id, dump
 from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
 
@@ -113,6 +113,14 @@ def test_thousands_of_problems_are_told_at_once() -> None:
     problems = check(small_tree(), head, [RUN])
     assert len([each for each in problems if each.code == "unknown-parameter"]) == len(parameters)
     assert problems[0].line < problems[-1].line
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    problems = problems_of(GOOD + b"".join(b"  unknown-%d: 1\n" % number for number in range(5_000)))
+    assert len(problems) == MOST_PROBLEMS + 1
+    assert {each.code for each in problems[:-1]} == {"unknown-field"}
+    assert problems[-1].code == "more-problems"
+    assert [each.line for each in problems[:-1]] == list(range(10, 10 + MOST_PROBLEMS))
 
 
 def test_a_huge_name_does_not_make_a_huge_answer() -> None:
