@@ -13,6 +13,7 @@ import click
 from api.cli.explain import explain
 from api.cli.platform import demo, down, root_option, status, up
 from api.cli.schema import schema
+from api.cli.validate import validate
 from reconciler.services.layout import Layout
 from reconciler.services.settings import Settings
 
@@ -46,7 +47,7 @@ def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
     return entry
 
 
-for command in (up, down, status, demo, explain, schema):
+for command in (up, down, status, demo, explain, schema, validate):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -248,6 +248,10 @@ CATALOGUE: dict[str, Explanation] = {
         "The language can ask for it, but this version of the reconciler acts on none: it would have no effect.",
         "Leave it out, or wait for a version that does.",
     ),
+    "invalid-manifest": Explanation(
+        "A manifest of the intent is not what the cluster's CustomResourceDefinitions allow.",
+        "Compare their version with the one the cluster's intent names.",
+    ),
     "forbidden": Explanation("The person's roles do not cover this path.", "Ask someone whose roles do."),
     "not-an-approver": Explanation(
         "Someone who may not approve a change said yes to it: another's word is needed, of someone with the role.",

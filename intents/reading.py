@@ -32,6 +32,11 @@ def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:
     identity = identify(path)
     if identity is None:
         raise InvalidIntent([misplaced(path) or Problem("misplaced-file", path, 0, 0, "this is no intent")])
+    return read_as(identity, path, body, blob)
+
+
+def read_as(identity: Identity, path: str, body: bytes, blob: str) -> Document[Spec]:
+    """Read the intent at `path`, which is that of `identity`. Raises InvalidIntent as `read` does."""
     envelope = _read_fast(identity, body) or _read_thoroughly(identity, path, body)
     metadata = envelope.metadata
     return Document(path, identity, envelope.spec, blob, body, metadata.labels, metadata.annotations)

@@ -1,4 +1,4 @@
-"""How commands refuse what cannot be asked of them: one line, exit code 2, as click's own usage errors."""
+"""How commands refuse what cannot be asked of them: exit code 2, as click's own usage errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+
+from reconciler.ports.errors import Stalled
+
+
+class Unreadable(click.ClickException):
+    """What a command is about cannot be read; one line says what, and why."""
+
+    exit_code = 2
 
 
 @contextmanager
@@ -15,3 +23,12 @@ def refused(*errors: type[Exception]) -> Iterator[None]:
         yield
     except errors as error:
         raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Show what stalls the reading of a repository in one line."""
+    try:
+        yield
+    except Stalled as error:
+        raise Unreadable(str(error)) from error

@@ -16,7 +16,7 @@ from reconciler.services.layout import Layout
 from reconciler.services.own import own_processes
 from reconciler.services.part import Part
 from reconciler.services.settings import PostgresRole, Settings
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import migrate
 from reconciler.workers.seeding import seed
 from reconciler.workers.tree_at_head import advanced

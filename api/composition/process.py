@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.ports.repository import Signature
 from reconciler.services.settings import PostgresRole, Settings
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import Database
 from reconciler.workers.tree_at_head import TreeAtHead
 

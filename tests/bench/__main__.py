@@ -22,7 +22,7 @@ from intents.kinds import Kind
 from intents.reading import read
 from intents.writing import dump
 from reconciler.ports.repository import MAIN, NewCommit, Signature
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from tests.e2e.harness import RunningPlatform, Tenant, until
 
 T = TypeVar("T")

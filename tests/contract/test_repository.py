@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from intents.writing import blob_id
 from reconciler.ports.errors import Conflict, Stalled
 from reconciler.ports.repository import MAIN, NewCommit, Signature
-from reconciler.stores.git import GitRepository
 from reconciler.stores.git import repository as module
+from reconciler.stores.git.repository import GitRepository
 from tests.support.repositories import NOON, PLATFORM
 
 Files = Mapping[str, bytes | None]
@@ -167,7 +167,7 @@ def test_the_lock_is_one_process_s(empty: GitRepository) -> None:
     script = f"""
 from pathlib import Path
 from reconciler.ports.errors import Conflict
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 try:
     with GitRepository(Path({str(empty.path)!r})).lock("writer"):
         print("held")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.drivers.local.run_folder import RunFolder
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger import runs
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue

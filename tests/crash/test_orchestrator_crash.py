@@ -27,7 +27,7 @@ from reconciler.drivers.local.run_folder import kept
 from reconciler.planning.writing import ABSENT, ANY, RequestId, Write, WriteAction, WriteRequest
 from reconciler.ports.requests import RequestState
 from reconciler.services.settings import PostgresRole
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.objects.s3 import S3Access, S3Objects

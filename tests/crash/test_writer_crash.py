@@ -26,7 +26,7 @@ from reconciler.ports.errors import Waiting
 from reconciler.ports.requests import RequestState, RequestStatus
 from reconciler.process_identity import end_group, identity_of
 from reconciler.services.settings import PostgresRole
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.tree_at_head import advanced

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.loop import Wake, run_loop, wake_on

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.services.seaweedfs import seaweedfs
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.objects.s3 import S3Access
 from tests.fixtures.parts import settings_at
 from tests.support.ledgers import Ledger, PostgresServer

@@ -11,7 +11,7 @@ from typing import Any
 from intents.identity import identify
 from intents.writing import dump
 from reconciler.ports.repository import MAIN, NewCommit, Signature
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from tests.fixtures.trees import DEPLOYMENT, GLOBEX, ROLLOUT, RUN, TRAIN, Specs, small_specs
 
 PLATFORM = Signature("ordain", "ordain@localhost")

@@ -1,5 +1,1 @@
 """Git: the intents and the rendered manifests."""
-
-from reconciler.stores.git.repository import GitRepository
-
-__all__ = ["GitRepository"]

@@ -284,6 +284,7 @@ ELSEWHERE = {
     "package-parameters": "test_packages",
     "invalid-member": "below",
     "more-problems": "test_reading",
+    "invalid-manifest": "planning/test_validation",
     "not-carried-out": "planning/test_capabilities",
 }
 

@@ -1,0 +1,120 @@
+"""Commits as they are in a repository, bare or not, without a checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import pygit2
+
+from reconciler.ports.errors import Stalled
+from reconciler.ports.snapshots import FOLDERS, belongs
+
+
+class CommitSnapshot:
+    """The Snapshot port on one commit."""
+
+    def __init__(self, repository: pygit2.Repository, commit: pygit2.Commit, folder: str) -> None:
+        """Look at `folder` of a commit, which ends in `/`, or at all of it. Nothing is read before it is asked for."""
+        self._repository = repository
+        self._commit = commit
+        self._folder = folder
+
+    def blobs(self) -> Mapping[str, str]:
+        """Return the id git gives each file's bytes."""
+        return self._blobs
+
+    def body(self, path: str) -> bytes:
+        """Return the bytes of one of the files."""
+        with _whole(self._repository):
+            return self._repository[self._blobs[path]].peel(pygit2.Blob).data
+
+    def beside(self) -> Mapping[str, str]:
+        """Return the blob ids of all other files of the commit, by their path in it."""
+        ours = {f"{self._folder}{path}" for path in self._blobs}
+        with _whole(self._repository):
+            return {path: blob for path, blob in _files(self._commit.tree, "") if path not in ours}
+
+    @cached_property
+    def _blobs(self) -> dict[str, str]:
+        found = (file for folder in FOLDERS for file in _files(self._below(folder), f"{folder}/"))
+        with _whole(self._repository):
+            return {_shown(path): blob for path, blob in found if belongs(path)}
+
+    def _below(self, folder: str) -> pygit2.Tree | None:
+        try:
+            found = self._commit.tree[f"{self._folder}{folder}"]
+        except KeyError:
+            return None
+        return found if isinstance(found, pygit2.Tree) else None
+
+
+class Commits:
+    """The commits of the repository that a folder is, or lies in."""
+
+    def __init__(self, directory: Path, quarantine: str = "") -> None:
+        """Find the repository; `quarantine` is where git keeps the objects of a push until its hooks accept it.
+
+        Raises Stalled where there is none.
+        """
+        self._repository = _open(directory)
+        self._folder = _folder_in(self._repository, directory)
+        if quarantine:
+            self._repository.odb.add_disk_alternate(quarantine)
+
+    @property
+    def branch(self) -> str:
+        """The full name of the branch that HEAD is on."""
+        return str(self._repository.lookup_reference("HEAD").target)
+
+    def snapshot(self, name: str) -> CommitSnapshot:
+        """Return the commit that git knows by `name`: a branch, a tag, an id, `HEAD^1`. Raises Stalled."""
+        try:
+            commit = self._repository.revparse_single(name).peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise Stalled(f"there is no commit {name} here; fetch it, or name another") from error
+        return CommitSnapshot(self._repository, commit, self._folder)
+
+
+@contextmanager
+def _whole(repository: pygit2.Repository) -> Iterator[None]:
+    """Say that an object is missing, as in a partial clone or after a disk's failure."""
+    try:
+        yield
+    except (KeyError, pygit2.GitError) as error:
+        raise Stalled(f"{repository.path} does not hold all of the commit ({error}): fetch it again") from error
+
+
+def _open(directory: Path) -> pygit2.Repository:
+    try:
+        place = pygit2.discover_repository(str(directory))
+        if place is not None:
+            return pygit2.Repository(place)
+    except (KeyError, pygit2.GitError) as error:
+        raise Stalled(f"{directory} cannot be opened as a git repository: {error}") from error
+    raise Stalled(f"{directory} is in no git repository")
+
+
+def _folder_in(repository: pygit2.Repository, directory: Path) -> str:
+    if repository.is_bare or directory.resolve() == Path(repository.path).resolve():
+        return ""
+    folder = directory.resolve().relative_to(Path(repository.workdir).resolve()).as_posix()
+    return "" if folder == "." else f"{folder}/"
+
+
+def _files(tree: pygit2.Tree | None, folder: str) -> Iterator[tuple[str, str]]:
+    """Yield path and blob id of every file, links among them; what is of another repository is passed over."""
+    for entry in tree or ():
+        path = f"{folder}{(entry.raw_name or b'').decode('utf-8', 'surrogateescape')}"
+        if isinstance(entry, pygit2.Tree):
+            yield from _files(entry, f"{path}/")
+        elif isinstance(entry, pygit2.Blob):
+            yield path, str(entry.id)
+
+
+def _shown(path: str) -> str:
+    if path.isprintable():
+        return path
+    raise Stalled(f"the name {path!a} is no text that can be shown: rename the file")
