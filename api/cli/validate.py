@@ -18,6 +18,7 @@ from api.cli.refusals import Unreadable, readable
 if TYPE_CHECKING:  # loaded when the command is called: other commands start without them
     from api.composition.snapshots import Sight
     from intents.authority import Principal
+    from intents.problems import Problem
     from reconciler.planning.validation import Question
     from renderers.crds import CrdSet
 
@@ -65,26 +66,38 @@ def validate(
         if sight is None:
             click.echo("nothing is pushed to the branch of the intents")
             return
-        question = _question(sight, _principal(who, of_push=hook), only_changed=changed_only, crds=_definitions(crds))
-        _tell(question, form, directory, began)
+        question = _question(sight, _principal(who, of_push=hook), only_changed=changed_only)
+        problems = _problems(question, _definitions(crds) if crds else None)
+        _tell(question, problems, form, directory, began)
 
 
-def _question(sight: Sight, principal: Principal | None, *, only_changed: bool, crds: CrdSet | None) -> Question:
+def _question(sight: Sight, principal: Principal | None, *, only_changed: bool) -> Question:
     from reconciler.planning.validation import Question  # noqa: PLC0415 - as above
 
     before, after = sight.states()
-    return Question(after, sight.body, before, only_changed, principal, sight.beside, crds)
+    return Question(after, sight.body, before, only_changed, principal, sight.beside)
 
 
-def _tell(question: Question, form: str, directory: Path, began: float) -> None:
+def _problems(question: Question, crds: CrdSet | None) -> tuple[Problem, ...]:
+    from intents.problems import Severity  # noqa: PLC0415 - as above
+    from reconciler.planning import validation  # noqa: PLC0415
+
+    problems = validation.validate(question)
+    if crds is None or any(each.severity is Severity.ERROR for each in problems):
+        return problems
+    from reconciler.planning.manifest_validation import validate_manifests  # noqa: PLC0415 - with renderers
+
+    return validation.in_order((*problems, *validate_manifests(question, crds)))
+
+
+def _tell(question: Question, problems: tuple[Problem, ...], form: str, directory: Path, began: float) -> None:
     """Print the report and end with its exit code."""
     from api.cli.report import Form, Report  # noqa: PLC0415 - as above
     from api.cli.report_forms import FORMS  # noqa: PLC0415
-    from reconciler.planning.validation import validate as problems_of  # noqa: PLC0415
+    from reconciler.planning.validation import left_open  # noqa: PLC0415
 
-    problems = problems_of(question)
-    intents, seconds = len(question.head.tree), time.perf_counter() - began
-    report = Report(intents, problems, seconds, partial(_line, question), root=_root(directory))
+    intents, seconds, line = len(question.head.tree), time.perf_counter() - began, partial(_line, question)
+    report = Report(intents, problems, seconds, line, left_open(question), _root(directory))
     click.echo(FORMS[Form(form)](report), color=False if os.environ.get("NO_COLOR") else None)
     if report.errors:
         raise SystemExit(1)
@@ -99,9 +112,7 @@ def _principal(who: str | None, *, of_push: bool) -> Principal | None:
     return Principal(user, frozenset(groups)) if user else None
 
 
-def _definitions(folder: Path | None) -> CrdSet | None:
-    if folder is None:
-        return None
+def _definitions(folder: Path) -> CrdSet:
     from renderers.crds import CrdSet, NoDefinition  # noqa: PLC0415 - as above
 
     try:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from intents.authority import Principal, forbidden
-from intents.checks import check
-from intents.documents import of_spec
-from intents.kinds import Kind, TemplateSpec
-from intents.packages import check_package
+from intents.checks import check, not_checked
+from intents.checks.catalog import allowed_images
+from intents.identity import Identity, identify
+from intents.kinds import Kind
+from intents.packages import check_packages, package_path
 from intents.problems import InvalidIntent, Problem, Severity
+from intents.tree import AnyDocument
 from reconciler.planning.capabilities import not_carried_out
 from reconciler.planning.states import State
-from reconciler.planning.unit_intents import intents_of
-from renderers.crds import CrdSet
-from renderers.rendering import render_unit, sources, units
-from renderers.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,6 @@ class Question:
     """Who asks for the change, where that is known."""
     beside: frozenset[str] = frozenset()
     """Paths of files beside the intents that the change touches; they are the platform admins' too."""
-    crds: CrdSet | None = None
-    """What the manifests of valid intents are held against."""
 
     @cached_property
     def before(self) -> State:
@@ -57,43 +53,88 @@ class Question:
 
 
 def validate(question: Question) -> tuple[Problem, ...]:
-    """Return every problem, by path and line. Manifests are looked at only where there is no other error."""
-    found = set(_problems(question))
-    if question.crds is not None and not any(each.severity is Severity.ERROR for each in found):
-        found |= set(_of_manifests(question, question.crds))
-    return tuple(sorted(found, key=lambda each: (each.path, each.line, each.column, each.code, each.message)))
+    """Return every problem, by path and line."""
+    return in_order(_problems(question))
+
+
+def left_open(question: Question) -> tuple[str, ...]:
+    """Return, in words, what nobody can check without the platform's ledger. Only a change leaves something open."""
+    if question.base is None:
+        return ()
+    return tuple(each.value for each in not_checked(question.base.tree, question.head.tree, question.changed))
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems by path and line, each once."""
+    return tuple(sorted(set(problems), key=lambda each: (each.path, each.line, each.column, each.code, each.message)))
 
 
 def _problems(question: Question) -> Iterator[Problem]:
-    before, head, changed = question.before, question.head, question.changed
+    head = question.head
     yield from (problem for problem in head.problems if problem.path in question.looked_at)
     yield from _of_packages(question)
-    yield from check(before.tree, head.tree, changed if question.only_changed else None)
+    yield from _of_references(question)
     if question.principal is not None:
-        yield from _of_roles(before, head, changed | question.beside, question.principal)
+        yield from _of_roles(question, question.principal)
     if question.base is not None:
-        yield from _of_gaps(head, changed)
+        yield from _of_gaps(head, question.changed)
+
+
+def _of_references(question: Question) -> Iterator[Problem]:
+    """Yield what intents do to each other, but nothing that only follows from a file which is told of already.
+
+    Where such a file was right before, the others are held against what it was.
+    """
+    before, head = question.before.tree, question.head.tree
+    wrong = {problem.path for problem in question.head.problems} & question.head.blobs.keys()
+    stand_ins = {path: known for path in wrong if (known := before.get(path))}
+    absent = [who for path in wrong - stand_ins.keys() if (who := identify(path))]
+    changed = question.changed - stand_ins.keys() if question.only_changed else None
+    for problem in check(before, head.advance(stand_ins), changed):
+        if not any(_follows(problem, who) for who in absent):
+            yield problem
+
+
+_MISSED = {
+    "no-platform": (Kind.PLATFORM,),
+    "unknown-cluster": (Kind.CLUSTER,),
+    "unknown-gpu-type": (Kind.CLUSTER,),
+    "quota-above-limit": (Kind.CLUSTER, Kind.TENANT),
+    "unknown-tenant": (Kind.TENANT,),
+    "unknown-project": (Kind.PROJECT,),
+    "unknown-template": (Kind.TEMPLATE,),
+    "unknown-model-version": (Kind.MODEL_VERSION,),
+    "orphan-rollout": (Kind.MODEL_DEPLOYMENT,),
+}
+"""What may be missed, by the codes that say so."""
+
+
+def _follows(problem: Problem, absent: Identity) -> bool:
+    """Whether a problem may only be that another intent cannot be read."""
+    place = f"tenants/{absent.tenant}/projects/{absent.project}/" if absent.project else ""
+    return absent.kind in _MISSED.get(problem.code, ()) and (
+        absent.kind is Kind.PROJECT or problem.path.startswith(place)
+    )
 
 
 def _of_packages(question: Question) -> Iterator[Problem]:
-    """Yield the problems of packages that are looked at; a package and its template are looked at together."""
-    folders = {path.rpartition("/")[0] for path in question.looked_at if path.startswith("templates/")}
-    for each in question.head.tree.of_kind(Kind.TEMPLATE).values():
-        template, folder = of_spec(each, TemplateSpec), each.path.rpartition("/")[0]
-        if template is None or template.spec.package is None or folder not in folders:
-            continue
-        file = template.spec.package.file
-        if f"{folder}/{file}" in question.head.blobs:
-            yield from check_package(template, question.body(f"{folder}/{file}"))
-        else:
-            message = f"{file} is not beside the template"
-            yield template.problem("invalid-package", message, "spec", "package", "file")
+    """Yield the problems of packages; a package is looked at with its template, and with the list of images."""
+    allowed, before = allowed_images(question.head.tree), allowed_images(question.before.tree)
+    templates: list[AnyDocument] = []
+    bodies: dict[str, bytes] = {}
+    for template in question.head.tree.of_kind(Kind.TEMPLATE).values():
+        path = package_path(template)
+        if path and (allowed != before or not question.looked_at.isdisjoint({path, template.path})):
+            templates.append(template)
+            bodies |= {path: question.body(path)} if path in question.head.blobs else {}
+    yield from check_packages(templates, bodies, allowed)
 
 
-def _of_roles(before: State, head: State, changed: Collection[str], principal: Principal) -> Iterable[Problem]:
-    removed = {path for path in changed if path not in head.blobs}
+def _of_roles(question: Question, principal: Principal) -> Iterable[Problem]:
+    changed = question.changed | question.beside
+    removed = question.changed - question.head.blobs.keys()
     try:
-        found = [forbidden(before.tree, principal, path, removed) for path in changed]
+        found = [forbidden(question.before.tree, principal, path, removed) for path in changed]
     except InvalidIntent as without_platform:
         return without_platform.problems
     return [problem for problem in found if problem]
@@ -104,18 +145,3 @@ def _of_gaps(head: State, changed: Collection[str]) -> Iterator[Problem]:
     for path in changed:
         if document := head.tree.get(path):
             yield from not_carried_out(document, Severity.WARNING)
-
-
-def _of_manifests(question: Question, crds: CrdSet) -> Iterator[Problem]:
-    for unit in _units(question):
-        for manifest in render_unit(question.head.tree, unit).values():
-            for complaint in crds.complaints(manifest):
-                what = f"{manifest['kind']} {manifest['metadata']['name']} on {unit.cluster}"
-                yield Problem("invalid-manifest", intents_of(unit)[0], 0, 0, f"{what}: {complaint}")
-
-
-def _units(question: Question) -> Iterator[Unit]:
-    """Yield the units of every cluster whose manifests follow from something that is looked at."""
-    tree, looked_at = question.head.tree, question.looked_at
-    for cluster in sorted(each.identity.name for each in tree.of_kind(Kind.CLUSTER).values()):
-        yield from (unit for unit in units(tree, cluster) if not looked_at.isdisjoint(sources(tree, unit)))

@@ -9,8 +9,9 @@ from intents.authority import Principal
 from intents.problems import Problem, Severity
 from intents.writing import blob_id
 from reconciler.planning.capabilities import not_carried_out
+from reconciler.planning.manifest_validation import validate_manifests
 from reconciler.planning.states import State
-from reconciler.planning.validation import Question, validate
+from reconciler.planning.validation import Question, left_open, validate
 from renderers.crds import CrdSet
 from tests.fixtures.examples import ROOT, example_files
 from tests.fixtures.trees import PLATFORM
@@ -54,9 +55,38 @@ def test_files_documents_and_references_are_looked_at() -> None:
     assert {each[:2] for each in told(problems(files))} == {
         ("missing-field", f"{CARD}.yaml"),
         ("unknown-field", f"{CARD}.yaml"),
-        ("orphan-rollout", f"{CARD}.rollout.yaml"),
         ("misplaced-file", "tenants/notes.txt"),
     }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PLATFORM,
+        "platform/clusters/main.yaml",
+        "tenants/acme/tenant.yaml",
+        "tenants/acme/projects/fraud/project.yaml",
+        "tenants/acme/projects/fraud/models/card/1.yaml",
+        "templates/train-risk/1.0.0/template.yaml",
+        f"{CARD}.yaml",
+        f"{CARD}.rollout.yaml",
+    ],
+)
+def test_one_wrong_file_is_one_problem(path: str) -> None:
+    """What names it is not told of as well: it is there, and was right before."""
+    head = {**EXAMPLES, path: EXAMPLES[path].replace(b"\nspec:\n", b"\nspec: [\n", 1)}
+    assert [each[:2] for each in told(problems(head))] == [("yaml-syntax", path)]
+    assert [each[:2] for each in told(problems(head, EXAMPLES))] == [("yaml-syntax", path)]
+    assert [each[:2] for each in told(problems(head, EXAMPLES, only_changed=True))] == [("yaml-syntax", path)]
+
+
+def test_other_problems_are_told_beside_a_wrong_file() -> None:
+    head = edited(f"{CARD}.yaml", "model: card@2", "model: card@3") | {
+        "tenants/globex/tenant.yaml": b"kind: [",
+        "tenants/acme/projects/fraud/models/device/1.yaml": b"kind: [",
+    }
+    codes = {(code, path) for code, path, _ in told(problems(head, EXAMPLES))}
+    assert ("unknown-model-version", f"{CARD}.yaml") in codes
 
 
 def test_packages_are_looked_at() -> None:
@@ -115,6 +145,22 @@ def test_files_beside_the_intents_are_the_platform_admins() -> None:
     assert problems(EXAMPLES, EXAMPLES, principal=admin, beside=beside) == ()
 
 
+def test_a_changed_list_of_images_is_held_against_every_package() -> None:
+    head = edited(PLATFORM, "docker.io/library/python:3.*", "registry.example.com/python:*")
+    templates = {
+        path for code, path, _ in told(problems(head, EXAMPLES, only_changed=True)) if code.startswith("image")
+    }
+    assert EXPORT in templates
+
+
+def test_what_only_the_ledger_knows_is_left_open() -> None:
+    run = "tenants/acme/projects/fraud/runs/2026-11-23/train-card-02.yaml"
+    less = {path: body for path, body in EXAMPLES.items() if path != run}
+    question = Question(state(less), less.__getitem__, state(EXAMPLES))
+    assert left_open(question) == ("whether a run or training job that is removed is still under way",)
+    assert left_open(Question(state(EXAMPLES), EXAMPLES.__getitem__)) == ()
+
+
 def test_nobody_has_a_role_where_there_was_no_platform() -> None:
     found = problems(EXAMPLES, {}, principal=Principal("eve@example.com", frozenset({"ml-platform"})))
     assert ("no-platform", PLATFORM, 0) in told(found)
@@ -145,10 +191,15 @@ spec:
 """
 
 
+def manifest_problems(head: Files, crds: CrdSet, base: Files | None = None) -> tuple[Problem, ...]:
+    before = None if base is None else state(base)
+    return validate_manifests(Question(state(head), head.__getitem__, before, only_changed=base is not None), crds)
+
+
 def test_manifests_are_held_against_definitions() -> None:
     published = CrdSet.load(file.read_bytes() for file in sorted(CRDS.glob("*.yaml")))
-    assert problems(EXAMPLES, crds=published) == ()
-    found = problems(EXAMPLES, crds=CrdSet.load([NARROW]))
+    assert manifest_problems(EXAMPLES, published) == ()
+    found = manifest_problems(EXAMPLES, CrdSet.load([NARROW]))
     assert {each.code for each in found} == {"invalid-manifest"}
     assert f"{CARD}.yaml" in {each.path for each in found}
     first = next(each for each in found if each.path == f"{CARD}.yaml")
@@ -157,10 +208,7 @@ def test_manifests_are_held_against_definitions() -> None:
 
 def test_only_manifests_of_what_changed_are_looked_at_where_asked() -> None:
     head = {**EXAMPLES, f"{CARD}.yaml": EXAMPLES[f"{CARD}.yaml"] + b"# more\n"}
-    found = problems(head, EXAMPLES, crds=CrdSet.load([NARROW]), only_changed=True)
-    assert {each.path for each in found if each.severity is Severity.ERROR} == {f"{CARD}.yaml"}
-
-
-def test_manifests_of_wrong_intents_are_not_looked_at() -> None:
-    found = problems({**EXAMPLES, f"{CARD}.yaml": b"kind: ["}, crds=CrdSet.load([NARROW]))
-    assert "invalid-manifest" not in {each.code for each in found}
+    paths = {each.path for each in manifest_problems(head, CrdSet.load([NARROW]), EXAMPLES)}
+    assert f"{CARD}.yaml" in paths
+    assert all(path.startswith("tenants/acme/") for path in paths)
+    assert manifest_problems(EXAMPLES, CrdSet.load([NARROW]), EXAMPLES) == ()

@@ -16,7 +16,7 @@ from reconciler.planning.hydration import METADATA, rendered_ref
 from reconciler.planning.serving import Condition
 from reconciler.ports.errors import Conflict
 from reconciler.ports.repository import NewCommit
-from reconciler.stores.git import GitRepository
+from reconciler.stores.git.repository import GitRepository
 from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import Turned
