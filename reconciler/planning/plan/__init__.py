@@ -1,0 +1,99 @@
+"""The plan of a change: without a cluster, what it does to everything it reaches. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from intents.checks import check
+from intents.documents import of_spec
+from intents.kinds import Kind, PlatformSpec
+from intents.kinds.platform import Prices
+from intents.problems import Problem, Severity
+from intents.tree import PLATFORM_PATH, Tree
+from reconciler.planning.capabilities import not_carried_out
+from reconciler.planning.plan.affected import affected_units
+from reconciler.planning.plan.capacity import deployment_uses
+from reconciler.planning.plan.change_plan import ChangePlan, to_json
+from reconciler.planning.plan.cost import Cost, cost
+from reconciler.planning.plan.deployments import Touched, touched_deployments, walked
+from reconciler.planning.plan.firings import schedule_firings
+from reconciler.planning.plan.intents import changed_paths, intent_changes
+from reconciler.planning.plan.manifests import Rendering, manifest_changes, pairs_of, render
+from reconciler.planning.plan.others import OpenChange, beside
+from reconciler.planning.plan.pods import PodChange, When, pod_changes
+from reconciler.planning.plan.quotas import added_use, quota_uses
+from reconciler.planning.plan.radius import blast_radius, change_limits
+from reconciler.planning.plan.traffic import traffic
+
+__all__ = ["ChangePlan", "OpenChange", "plan_change", "to_json"]
+
+
+def plan_change(
+    base: Tree,
+    head: Tree,
+    changed: Collection[str],
+    *,
+    now: datetime,
+    others: Sequence[OpenChange] = (),
+    found_before: Sequence[Problem] = (),
+) -> ChangePlan:
+    """Return what the change from `base` to `head` does; `changed` names the paths that may differ.
+
+    Only what the change reaches is looked at, so a plan costs as much as its change. `now` is an aware time, from
+    which schedules are counted on. `others` are changes that are open beside this one, each against `base`.
+    `found_before` are problems that are known already: of documents that cannot be read (`head` then has what stood
+    there), or of paths that the person may not change.
+    """
+    paths = changed_paths(base, head, changed)
+    touched = touched_deployments(base, head, paths)
+    units = affected_units(base, head, paths)
+    before, after = render(base, units), render(head, units)
+    pairs = pairs_of(before, after)
+    besides = [beside(base, paths, other) for other in sorted(others, key=lambda each: each.name)]
+    return ChangePlan(
+        intents=tuple(intent_changes(base, head, paths)),
+        manifests=tuple(manifest_changes(pairs)),
+        unrendered=tuple(dict.fromkeys((*after.unrendered, *before.unrendered))),
+        pods=(*pod_changes(pairs, When.AT_ONCE), *_pods_by_rollout(head, after, touched)),
+        traffic=tuple(traffic(touched)),
+        deployments=tuple(deployment_uses(touched)),
+        quotas=tuple(quota_uses(base, head, paths, added_use(base, head, touched), [each.added for each in besides])),
+        others=tuple(each.shown for each in besides),
+        schedules=tuple(schedule_firings(base, head, paths, now)),
+        cost=_cost(base, head, touched),
+        radius=blast_radius(paths, pairs),
+        limits=tuple(change_limits(base, head, paths)),
+        problems=_problems(base, head, paths, found_before),
+    )
+
+
+def _pods_by_rollout(head: Tree, rendered: Rendering, touched: Sequence[Touched]) -> Iterator[PodChange]:
+    """Yield what the walks that the change sets off do to pods, from what it leaves, as rendered, to their ends."""
+    walking = [each for each in touched if each.after.walk.steps]
+    clusters = ((each, head.project(each.tenant, each.project)) for each in walking)
+    units = [each.unit(project.spec.cluster) for each, project in clusters if project is not None]
+    end = render(walked(head, walking), units)
+    yield from pod_changes(pairs_of(rendered, end), When.BY_ROLLOUT)
+
+
+def _cost(base: Tree, head: Tree, touched: Sequence[Touched]) -> Cost | None:
+    """Return the cost of what the change touches; where prices change, of everything."""
+    before, after = _prices(base), _prices(head)
+    if before != after:
+        everything = {*base.of_kind(Kind.MODEL_DEPLOYMENT), *head.of_kind(Kind.MODEL_DEPLOYMENT)}
+        touched = touched_deployments(base, head, everything)
+    return cost(touched, before, after)
+
+
+def _prices(tree: Tree) -> Prices | None:
+    platform = of_spec(tree.get(PLATFORM_PATH), PlatformSpec)
+    return platform.spec.prices if platform else None
+
+
+def _problems(base: Tree, head: Tree, paths: Sequence[str], found_before: Iterable[Problem]) -> tuple[Problem, ...]:
+    found = [*found_before, *check(base, head, paths)]
+    for path in paths:
+        if (document := head.get(path)) is not None:
+            found += not_carried_out(document, Severity.WARNING)
+    return tuple(sorted(found, key=lambda each: (each.path, each.line, each.column, each.code, each.message)))

@@ -1,0 +1,54 @@
+"""The plan of a change, whole: an immutable value that JSON, Markdown and text are written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from intents.problems import Problem, Severity
+from reconciler.planning.plan.capacity import DeploymentUse
+from reconciler.planning.plan.cost import Cost
+from reconciler.planning.plan.firings import ScheduleFirings
+from reconciler.planning.plan.intents import IntentChange
+from reconciler.planning.plan.manifests import ManifestChange, Unrendered
+from reconciler.planning.plan.others import OtherChange
+from reconciler.planning.plan.pods import PodChange
+from reconciler.planning.plan.quotas import QuotaUse
+from reconciler.planning.plan.radius import BlastRadius, ChangeLimit
+from reconciler.planning.plan.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class ChangePlan:
+    """What a change does, from one tree to another. Every list is in one order, whatever order the change came in.
+
+    Amounts are decimal numbers in base units: CPUs, bytes of memory, GPUs.
+    """
+
+    intents: tuple[IntentChange, ...]
+    manifests: tuple[ManifestChange, ...]
+    unrendered: tuple[Unrendered, ...]
+    pods: tuple[PodChange, ...]
+    traffic: tuple[Traffic, ...]
+    deployments: tuple[DeploymentUse, ...]
+    quotas: tuple[QuotaUse, ...]
+    others: tuple[OtherChange, ...]
+    schedules: tuple[ScheduleFirings, ...]
+    cost: Cost | None
+    radius: BlastRadius
+    limits: tuple[ChangeLimit, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the change cannot be merged as it is; warnings do not refuse it."""
+        return bool(self.unrendered) or any(each.severity is Severity.ERROR for each in self.problems)
+
+
+_JSON = TypeAdapter(ChangePlan)
+
+
+def to_json(plan: ChangePlan, *, indent: int | None = None) -> bytes:
+    """Return the plan as JSON; decimal numbers are strings, so that no reader rounds them."""
+    return _JSON.dump_json(plan, indent=indent)
