@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from api.http import catalog, deployments, events, models, operations, problems, requests, runs
+from api.http import catalog, deployments, events, models, operations, plan, problems, requests, runs
 from api.http.browsers import refuse_foreign_writes
 from api.http.caller import TenantInPath
 from api.http.context import ApiContext
@@ -27,7 +27,7 @@ def create_app(context: ApiContext, lifespan: Lifespan) -> FastAPI:
     )
     app.state.context = context
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(refuse_foreign_writes)])
-    for noun in (catalog, runs, models, deployments, requests, events):
+    for noun in (catalog, runs, models, deployments, plan, requests, events):
         api.include_router(noun.router)
     app.include_router(api)
     app.include_router(operations.router)
