@@ -96,6 +96,8 @@ def _cost(cost: Cost | None, tenant: str) -> Cost | None:
 _PLACE = re.compile(r"tenants/(?P<tenant>[^/\s]+)(?:/\S*)?")
 
 
+_LISTED = re.compile(r"(deployments|tenants) \([^)]*\)")
+"""What a change limit counts, by name (`intents.checks.blast`)."""
 _USE = re.compile(r"deployments could use .* of (cluster [a-z0-9-]+): [^;]*")
 """A check's arithmetic over a cluster, which is broken down by tenant (`intents.checks.quotas`)."""
 
@@ -107,4 +109,6 @@ def _problem(problem: Problem, tenant: str) -> Problem:
         return place[0] if place["tenant"] == tenant else "another tenant"
 
     message = _USE.sub(r"all deployments together could use more than \1 has", problem.message)
+    if problem.code == "change-limit":
+        message = _LISTED.sub(r"\1", message)
     return replace(problem, message=_PLACE.sub(hidden, message), hint=_PLACE.sub(hidden, problem.hint))
