@@ -37,17 +37,18 @@ def plan_change(
     now: datetime,
     others: Sequence[OpenChange] = (),
     found_before: Sequence[Problem] = (),
+    cluster: str | None = None,
 ) -> ChangePlan:
     """Return what the change from `base` to `head` does; `changed` names the paths that may differ.
 
     Only what the change reaches is looked at, so a plan costs as much as its change. `now` is an aware time, from
     which schedules are counted on. `others` are changes that are open beside this one, each against `base`.
     `found_before` are problems that are known already: of documents that cannot be read (`head` then has what stood
-    there), or of paths that the person may not change.
+    there), or of paths that the person may not change. With `cluster`, only what is on that one is planned.
     """
     paths = changed_paths(base, head, changed)
-    touched = touched_deployments(base, head, paths)
-    units = affected_units(base, head, paths)
+    touched = [each for each in touched_deployments(base, head, paths) if _is_on(base, head, each, cluster)]
+    units = [each for each in affected_units(base, head, paths) if cluster in {None, each.cluster}]
     before, after = render(base, units), render(head, units)
     pairs = pairs_of(before, after)
     besides = [beside(base, paths, other) for other in sorted(others, key=lambda each: each.name)]
@@ -61,7 +62,7 @@ def plan_change(
         quotas=tuple(quota_uses(base, head, paths, added_use(base, head, touched), [each.added for each in besides])),
         others=tuple(each.shown for each in besides),
         schedules=tuple(schedule_firings(base, head, paths, now)),
-        cost=_cost(base, head, touched),
+        cost=_cost(base, head, touched, cluster),
         radius=blast_radius(paths, pairs),
         limits=tuple(change_limits(base, head, paths)),
         problems=_problems(base, head, paths, found_before),
@@ -77,12 +78,19 @@ def _pods_by_rollout(head: Tree, rendered: Rendering, touched: Sequence[Touched]
     yield from pod_changes(pairs_of(rendered, end), When.BY_ROLLOUT)
 
 
-def _cost(base: Tree, head: Tree, touched: Sequence[Touched]) -> Cost | None:
+def _is_on(base: Tree, head: Tree, touched: Touched, cluster: str | None) -> bool:
+    where = touched.tenant, touched.project
+    project = head.project(*where) or base.project(*where)
+    return cluster is None or (project is not None and project.spec.cluster == cluster)
+
+
+def _cost(base: Tree, head: Tree, touched: Sequence[Touched], cluster: str | None) -> Cost | None:
     """Return the cost of what the change touches; where prices change, of everything."""
     before, after = _prices(base), _prices(head)
     if before != after:
         everything = {*base.of_kind(Kind.MODEL_DEPLOYMENT), *head.of_kind(Kind.MODEL_DEPLOYMENT)}
-        touched = touched_deployments(base, head, everything)
+        found = touched_deployments(base, head, everything)
+        touched = [each for each in found if _is_on(base, head, each, cluster)]
     return cost(touched, before, after)
 
 

@@ -17,6 +17,7 @@ from reconciler.planning.plan.quotas import Level
 from reconciler.planning.plan.radius import BlastRadius, ChangeLimit
 from renderers.unit import Unit, UnitKind
 from tests.fixtures.changes import NOON, situations
+from tests.fixtures.examples import example_tree
 from tests.fixtures.serving import SCORING
 from tests.fixtures.trees import (
     ACME,
@@ -167,3 +168,24 @@ def test_a_unit_that_cannot_be_rendered_is_told_and_the_rest_is_planned() -> Non
     assert [each.unit for each in found.unrendered if "scoring" in each.unit] == ["deployment acme/fraud/scoring"]
     assert found.refused
     assert found.traffic[0].deployment == "scoring"
+
+
+def test_a_plan_of_one_cluster_leaves_the_others_out() -> None:
+    deletion = situations()["mass-deletion"]
+    everywhere, burst = (
+        plan_change(example_tree(), deletion.head, deletion.files, now=NOON, cluster=cluster)
+        for cluster in (None, "burst")
+    )
+    assert burst.intents == everywhere.intents
+    assert {each.deployment for each in burst.traffic} == {"basket", "quote"}
+    assert {each.cluster for each in burst.manifests} == {each.cluster for each in burst.pods} == {"burst"}
+    assert burst.manifests == tuple(each for each in everywhere.manifests if each.cluster == "burst")
+    assert burst.radius.clusters == ("burst",)
+    assert {each.name for each in burst.quotas if each.level is Level.CLUSTER} == {"burst"}
+
+
+def test_prices_are_those_of_one_cluster_where_one_is_asked_for() -> None:
+    change = situations()["price-change"]
+    found = plan_change(example_tree(), change.head, change.files, now=NOON, cluster="burst")
+    assert found.cost is not None
+    assert found.cost.deployments == ()
