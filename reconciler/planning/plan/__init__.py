@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from intents.checks import check
+from intents.checks import Facts, check, not_checked
 from intents.documents import of_spec
 from intents.kinds import Kind, PlatformSpec
 from intents.kinds.platform import Prices
@@ -37,6 +37,7 @@ def plan_change(
     now: datetime,
     others: Sequence[OpenChange] = (),
     found_before: Sequence[Problem] = (),
+    facts: Facts | None = None,
     cluster: str | None = None,
 ) -> ChangePlan:
     """Return what the change from `base` to `head` does; `changed` names the paths that may differ.
@@ -44,7 +45,8 @@ def plan_change(
     Only what the change reaches is looked at, so a plan costs as much as its change. `now` is an aware time, from
     which schedules are counted on. `others` are changes that are open beside this one, each against `base`.
     `found_before` are problems that are known already: of documents that cannot be read (`head` then has what stood
-    there), or of paths that the person may not change. With `cluster`, only what is on that one is planned.
+    there), or of paths that the person may not change. `facts` are what only the ledger knows. With `cluster`, only
+    what is on that one is planned.
     """
     paths = changed_paths(base, head, changed)
     touched = [each for each in touched_deployments(base, head, paths) if _is_on(base, head, each, cluster)]
@@ -56,7 +58,7 @@ def plan_change(
         intents=tuple(intent_changes(base, head, paths)),
         manifests=tuple(manifest_changes(pairs)),
         unrendered=tuple(dict.fromkeys((*after.unrendered, *before.unrendered))),
-        pods=(*pod_changes(pairs, When.AT_ONCE), *_pods_by_rollout(head, after, touched)),
+        pods=(*pod_changes(pairs, head, When.AT_ONCE), *_pods_by_rollout(head, after, touched)),
         traffic=tuple(traffic(touched)),
         deployments=tuple(deployment_uses(touched)),
         quotas=tuple(quota_uses(base, head, paths, added_use(base, head, touched), [each.added for each in besides])),
@@ -65,7 +67,8 @@ def plan_change(
         cost=_cost(base, head, touched, cluster),
         radius=blast_radius(paths, pairs),
         limits=tuple(change_limits(base, head, paths)),
-        problems=_problems(base, head, paths, found_before),
+        problems=_problems(base, head, paths, found_before, facts),
+        not_checked=tuple(each.value for each in not_checked(base, head, paths, facts)),
     )
 
 
@@ -74,8 +77,8 @@ def _pods_by_rollout(head: Tree, rendered: Rendering, touched: Sequence[Touched]
     walking = [each for each in touched if each.after.walk.steps]
     clusters = ((each, head.project(each.tenant, each.project)) for each in walking)
     units = [each.unit(project.spec.cluster) for each, project in clusters if project is not None]
-    end = render(walked(head, walking), units)
-    yield from pod_changes(pairs_of(rendered, end), When.BY_ROLLOUT)
+    end = walked(head, walking)
+    yield from pod_changes(pairs_of(rendered, render(end, units)), end, When.BY_ROLLOUT)
 
 
 def _is_on(base: Tree, head: Tree, touched: Touched, cluster: str | None) -> bool:
@@ -99,8 +102,10 @@ def _prices(tree: Tree) -> Prices | None:
     return platform.spec.prices if platform else None
 
 
-def _problems(base: Tree, head: Tree, paths: Sequence[str], found_before: Iterable[Problem]) -> tuple[Problem, ...]:
-    found = [*found_before, *check(base, head, paths)]
+def _problems(
+    base: Tree, head: Tree, paths: Sequence[str], found_before: Iterable[Problem], facts: Facts | None
+) -> tuple[Problem, ...]:
+    found = [*found_before, *check(base, head, paths, facts)]
     for path in paths:
         if (document := head.get(path)) is not None:
             found += not_carried_out(document, Severity.WARNING)

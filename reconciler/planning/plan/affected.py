@@ -22,24 +22,6 @@ def affected_units(base: Tree, head: Tree, paths: Iterable[str]) -> list[Unit]:
     return sorted({unit for places in trees for each in who for unit in places.fed_by(each)})
 
 
-def stands(tree: Tree, unit: Unit) -> bool:
-    """Whether a tree has that unit."""
-    match unit.kind:
-        case UnitKind.CLUSTER:
-            return tree.cluster(unit.cluster) is not None
-        case UnitKind.TENANT:
-            return any(each.spec.cluster == unit.cluster for each in tree.projects(unit.tenant).values())
-    project = tree.project(unit.tenant, unit.project)
-    if project is None or project.spec.cluster != unit.cluster:
-        return False
-    match unit.kind:
-        case UnitKind.DEPLOYMENT:
-            return tree.deployment(unit.tenant, unit.project, unit.name) is not None
-        case UnitKind.TRAINING_JOB:
-            return tree.training_job(unit.tenant, unit.project, unit.name) is not None
-    return True
-
-
 @dataclass
 class _Places:
     """Where the projects of one tree are; read once for all paths of a change."""

@@ -39,6 +39,8 @@ class ChangePlan:
     radius: BlastRadius
     limits: tuple[ChangeLimit, ...]
     problems: tuple[Problem, ...]
+    not_checked: tuple[str, ...]
+    """Questions that only the platform's ledger can answer."""
 
     @property
     def refused(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from intents.checks.rule import differs
 from intents.kinds import Kind
 from intents.tree import AnyDocument, Tree
 from reconciler.planning.plan.diff import Change, FieldDifference, differences
@@ -28,7 +29,7 @@ class IntentChange:
 
 def changed_paths(base: Tree, head: Tree, paths: Iterable[str]) -> tuple[str, ...]:
     """Return, in order, those of `paths` at which an intent really differs."""
-    return tuple(sorted(path for path in set(paths) if base.get(path) != head.get(path)))
+    return tuple(sorted(path for path in set(paths) if differs(base.get(path), head.get(path))))
 
 
 def intent_changes(base: Tree, head: Tree, paths: Iterable[str]) -> Iterator[IntentChange]:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from intents.tree import Tree
-from reconciler.planning.plan.affected import stands
 from reconciler.planning.plan.diff import Change, FieldDifference, differences
 from renderers.canonical import Manifest
-from renderers.rendering import render_unit
+from renderers.rendering import is_there, render_unit
 from renderers.unit import Unit
 
 
@@ -66,7 +65,7 @@ def render(tree: Tree, units: Iterable[Unit]) -> Rendering:
     unrendered: list[Unrendered] = []
     for unit in units:
         try:
-            rendered[unit] = render_unit(tree, unit) if stands(tree, unit) else {}
+            rendered[unit] = render_unit(tree, unit) if is_there(tree, unit) else {}
         # A tree that is refused may be past rendering; the rest of its plan is still worth reading.
         except Exception as error:  # noqa: BLE001
             unrendered.append(Unrendered(unit.cluster, unit.tenant, _name(unit), f"{type(error).__name__}: {error}"))

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from intents.tree import Tree
 from reconciler.planning.plan.diff import FieldDifference, differences
 from reconciler.planning.plan.manifests import Pair
+from renderers import marks
 from renderers.canonical import Manifest
+from renderers.live import live_deployment
+from renderers.surge import decisions
 
 
 class PodAction(StrEnum):
@@ -21,6 +25,8 @@ class PodAction(StrEnum):
 
     START = "start"
     RESTART = "restart"
+    REVISE = "revise"
+    """Knative brings up a new revision, and ends the old one's pods once it has no traffic."""
     SCALE = "scale"
     END = "end"
     REFUSED = "refused"
@@ -57,6 +63,8 @@ class PodChange:
     before: PodRange | None
     after: PodRange | None
     because: tuple[FieldDifference, ...] = ()
+    replaced: str = ""
+    """Of pods that restart: how they are replaced, with what is left of the quotas (`renderers.surge`)."""
 
 
 # In Standard mode these are the Deployment's, the autoscaler's and the route's, not the pods'.
@@ -75,20 +83,34 @@ _OUTSIDE_PODS = {
     ),
     "Knative": frozenset({"canaryTrafficPercent"}),
 }
-_MODE = "serving.kserve.io/deploymentMode"
 
 
-def pod_changes(pairs: Iterable[Pair], when: When) -> Iterator[PodChange]:
-    """Yield what the workloads among manifests that differ mean for pods."""
+def pod_changes(pairs: Iterable[Pair], after: Tree, when: When) -> Iterator[PodChange]:
+    """Yield what the workloads among manifests that differ mean for pods; `after` is the tree they end in."""
     for pair in pairs:
         if pair.known["kind"] not in _PODS:
             continue
-        before, after = _pods(pair.before), _pods(pair.after)
-        because = _because(pair)
-        if (action := _action(pair, before, after, because)) is not None:
-            metadata = pair.known["metadata"]
-            what = pair.known["kind"], metadata["name"]
-            yield PodChange(action, when, pair.unit.cluster, metadata["namespace"], *what, before, after, because)
+        old, new, because = _pods(pair.before), _pods(pair.after), _because(pair)
+        if (action := _action(pair, old, new, because)) is not None:
+            yield PodChange(
+                action=action,
+                when=when,
+                cluster=pair.unit.cluster,
+                namespace=pair.known["metadata"]["namespace"],
+                kind=pair.known["kind"],
+                name=pair.known["metadata"]["name"],
+                before=old,
+                after=new,
+                because=because,
+                replaced=_replaced(after, pair) if action is PodAction.RESTART else "",
+            )
+
+
+def _replaced(tree: Tree, pair: Pair) -> str:
+    version = pair.known["metadata"].get("labels", {}).get(marks.VERSION)
+    live = live_deployment(tree, pair.unit) if version else None
+    decision = decisions(tree, live).get(version) if live else None
+    return decision.explanation if decision else ""
 
 
 def _action(
@@ -101,8 +123,10 @@ def _action(
             return PodAction.START
         case _, None:
             return PodAction.END
+    if because and pair.known["kind"] == "TrainJob":
+        return PodAction.REFUSED
     if because:
-        return PodAction.REFUSED if pair.known["kind"] == "TrainJob" else PodAction.RESTART
+        return PodAction.REVISE if _mode(pair.known) == "Knative" else PodAction.RESTART
     return PodAction.SCALE if before != after else None
 
 
@@ -132,9 +156,14 @@ def _of_job(job: Manifest) -> PodRange | None:
     return None if job["spec"].get("suspend") else PodRange(nodes, nodes)
 
 
+def _mode(workload: Manifest) -> str:
+    annotations: Mapping[str, str] = workload["metadata"].get("annotations", {})
+    return annotations.get("serving.kserve.io/deploymentMode", "Standard")
+
+
 def _template_of_service(service: Manifest) -> Manifest:
     metadata, predictor = service["metadata"], service["spec"]["predictor"]
-    outside = _OUTSIDE_PODS.get(metadata.get("annotations", {}).get(_MODE, "Standard"), frozenset())
+    outside = _OUTSIDE_PODS[_mode(service)]
     return {
         "metadata": {key: metadata.get(key, {}) for key in ("labels", "annotations")},
         "spec": {"predictor": {key: value for key, value in predictor.items() if key not in outside}},

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from intents.documents import of_spec
+from intents.checks.amounts import Resource, limit
 from intents.identity import identify
-from intents.kinds import ClusterSpec, Kind, ProjectSpec, TenantSpec
-from intents.quantities import quantity_value
+from intents.kinds import ClusterSpec, Kind, ProjectSpec, Spec, TenantSpec
+from intents.totals import totals
 from intents.tree import AnyDocument, Tree
-from intents.usage import peaks, total
+from intents.usage import NOTHING
 from reconciler.planning.plan.amounts import CPUS, GPUS, MEMORY, Amount, Use, as_use, minus, plus, resource_order
 from reconciler.planning.plan.deployments import Touched
 
@@ -49,7 +49,6 @@ class QuotaUse:
 
 _ORDER = tuple(Level)
 Scope = tuple[Level, str]
-Limits = Mapping[str, Decimal | None]
 Deltas = Mapping[Scope, Use]
 
 
@@ -67,12 +66,11 @@ def quota_uses(
     base: Tree, head: Tree, paths: Iterable[str], added: Deltas, others: Sequence[Deltas] = ()
 ) -> Iterator[QuotaUse]:
     """Yield the quotas of which the use, or the quota itself, changes."""
-    totals = _Totals(base)
     for scope in sorted({*added, *_edited(paths)}, key=lambda each: (_ORDER.index(each[0]), each[1])):
-        before, delta = totals.of(scope), added.get(scope, {})
-        old, new = _limits(base, scope), _limits(head, scope)
+        before, delta = _used(base, scope), added.get(scope, {})
+        old, new = _owner(base, scope), _owner(head, scope)
         more = plus(*(each.get(scope, {}) for each in others))
-        names = {*(name for name in delta if delta[name]), *_differing(old, new)}
+        names = {*(name for name in delta if delta[name]), *_moved(old, new)}
         for name in sorted(names, key=resource_order):
             used = before.get(name, Decimal(0)), before.get(name, Decimal(0)) + delta.get(name, Decimal(0))
             yield _quota_use(scope, name, used, more.get(name, Decimal(0)), (_limit(old, name), _limit(new, name)))
@@ -120,72 +118,52 @@ def _edited(paths: Iterable[str]) -> Iterator[Scope]:
                 yield Level.CLUSTER, who.name
 
 
-@dataclass
-class _Totals:
-    """What is used in one tree. A project's deployments are added up once."""
-
-    tree: Tree
-    _projects: dict[tuple[str, str], Use] = field(default_factory=dict)
-
-    def of(self, scope: Scope) -> Use:
-        """Return the use of one quota."""
-        level, name = scope
-        match level:
-            case Level.PROJECT:
-                tenant, _, project = name.partition("/")
-                return self._of_project(tenant, project)
-            case Level.TENANT:
-                return plus(*(self._of_project(name, project) for project in self.tree.projects(name)))
-            case Level.CLUSTER:
-                everywhere = (of_spec(each, ProjectSpec) for each in self.tree.of_kind(Kind.PROJECT).values())
-                here = (each.identity for each in everywhere if each and each.spec.cluster == name)
-                return plus(*(self._of_project(who.tenant, who.project) for who in here))
-
-    def _of_project(self, tenant: str, project: str) -> Use:
-        where = (tenant, project)
-        if where not in self._projects:
-            self._projects[where] = as_use(total(peaks(self.tree, tenant, project).values()))
-        return self._projects[where]
-
-
-def _limits(tree: Tree, scope: Scope) -> Limits | None:
-    """Return the limits of a scope; None where it is not there."""
-    level, name = scope
-    document: AnyDocument | None
+def _used(tree: Tree, scope: Scope) -> Use:
+    """Return what is used of one quota."""
+    (level, name), used = scope, totals(tree)
     match level:
         case Level.PROJECT:
-            document = tree.project(*name.split("/"))
+            tenant, _, project = name.partition("/")
+            found = used.projects.get((tenant, project), NOTHING)
         case Level.TENANT:
-            document = tree.tenant(name)
+            found = used.tenants.get(name, NOTHING)
         case Level.CLUSTER:
-            document = tree.cluster(name)
-    match document.spec if document else None:
-        case ProjectSpec(quota=quota) | TenantSpec(quota=quota):
-            return {CPUS: _value(quota.cpus), MEMORY: _value(quota.memory), **_gpus(quota.gpus)}
-        case ClusterSpec(capacity=capacity, gpu_pools=pools):
-            gpus = _gpus({pool.type: pool.count for pool in pools})
-            if capacity is None:
-                return {CPUS: None, MEMORY: None, **gpus}
-            return {CPUS: _value(capacity.cpus), MEMORY: _value(capacity.memory), **gpus}
-    return None
+            found = used.clusters.get(name, NOTHING)
+    return as_use(found)
 
 
-def _gpus(counts: Mapping[str, int]) -> Limits:
-    return {f"{GPUS}{name}": Decimal(count) for name, count in counts.items()}
+def _owner(tree: Tree, scope: Scope) -> AnyDocument | None:
+    """Return the intent that holds a quota."""
+    level, name = scope
+    match level:
+        case Level.PROJECT:
+            return tree.project(*name.split("/"))
+        case Level.TENANT:
+            return tree.tenant(name)
+        case Level.CLUSTER:
+            return tree.cluster(name)
 
 
-def _value(quantity: str | None) -> Decimal | None:
-    return None if quantity is None else quantity_value(quantity)
-
-
-def _limit(limits: Limits | None, name: str) -> Decimal | None:
-    """Return the limit of a resource; of a GPU type that a quota does not name there are none to use."""
-    if limits is None:
+def _limit(owner: AnyDocument | None, resource: str) -> Decimal | None:
+    """Return the limit of a resource; of a type of GPU that a cluster has no pool of there are none to use."""
+    if owner is None:
         return None
-    return limits.get(name, Decimal(0))
+    field, _, gpu = resource.partition("/")
+    found = limit(owner.spec, Resource(field, gpu))
+    return Decimal(0) if gpu and found is None else found
 
 
-def _differing(old: Limits | None, new: Limits | None) -> Iterator[str]:
+def _moved(old: AnyDocument | None, new: AnyDocument | None) -> Iterator[str]:
     """Yield the resources of which the limit differs, of what is there before and after."""
-    if old is not None and new is not None:
-        yield from (name for name in old.keys() | new.keys() if _limit(old, name) != _limit(new, name))
+    if old is not None and new is not None and old.spec != new.spec:
+        gpus = {f"{GPUS}{gpu}" for each in (old, new) for gpu in _gpus(each.spec)}
+        yield from (name for name in (CPUS, MEMORY, *gpus) if _limit(old, name) != _limit(new, name))
+
+
+def _gpus(spec: Spec) -> Iterable[str]:
+    match spec:
+        case ProjectSpec(quota=quota) | TenantSpec(quota=quota):
+            return quota.gpus
+        case ClusterSpec(gpu_pools=pools):
+            return [pool.type for pool in pools]
+    return ()

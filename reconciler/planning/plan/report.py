@@ -122,8 +122,13 @@ def _limit(limit: ChangeLimit) -> Line:
 
 
 def _problems(plan: ChangePlan) -> Iterator[Section]:
-    lines = (line for each in plan.problems for line in _problem(each))
-    yield from section("Problems", verdict(plan), lines)
+    def lines() -> Iterator[Line]:
+        for each in plan.problems:
+            yield from _problem(each)
+        for question in plan.not_checked:
+            yield Line(Mark.PLAIN, f"not checked here: {question}")
+
+    yield from section("Problems", verdict(plan), lines())
 
 
 def _problem(problem: Problem) -> Iterator[Line]:

@@ -63,6 +63,7 @@ def _share(weight: int | None) -> str:
 _ACTIONS: Mapping[PodAction, tuple[Mark, str]] = {
     PodAction.START: (Mark.ADDED, "start"),
     PodAction.RESTART: (Mark.CHANGED, "restart"),
+    PodAction.REVISE: (Mark.CHANGED, "come as a new revision"),
     PodAction.SCALE: (Mark.CHANGED, "scale without restart"),
     PodAction.END: (Mark.REMOVED, "end"),
     PodAction.REFUSED: (Mark.ALERT, "cannot change: the API server refuses it"),
@@ -82,6 +83,8 @@ def _pods(change: PodChange) -> Iterator[Line]:
     name = f"{change.kind} {change.namespace}/{change.name}"
     yield Line(mark, f"{name}: {_range(change)} {words}{when}")
     yield from field_lines(change.because)
+    if change.replaced:
+        yield Line(Mark.PLAIN, f"replaced by {change.replaced}", 1)
 
 
 def _range(change: PodChange) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from intents.tree import Tree
 from reconciler.planning.plan.manifests import Pair
 from reconciler.planning.plan.pods import PodAction, PodChange, PodRange, When, pod_changes
 from renderers.unit import Unit, UnitKind
+from tests.fixtures.changes import situations
 
 UNIT = Unit(UnitKind.DEPLOYMENT, "main", "acme", "fraud", "card")
 
@@ -37,7 +39,7 @@ def graph(weight: int) -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[PodChange]:
-    return list(pod_changes([Pair(UNIT, "x.yaml", before, after)], When.AT_ONCE))
+    return list(pod_changes([Pair(UNIT, "x.yaml", before, after)], Tree.empty(), When.AT_ONCE))
 
 
 GPU: dict[str, Any] = {"model": {"storageUri": "s3://a", "resources": {"limits": {"nvidia.com/gpu": "1"}}}}
@@ -55,7 +57,7 @@ GPU: dict[str, Any] = {"model": {"storageUri": "s3://a", "resources": {"limits":
         (service(), service(scaleTarget=80), None, []),
         (service(), service(deploymentStrategy={"type": "Recreate"}), None, []),
         (service("Knative"), service("Knative", canaryTrafficPercent=10), None, []),
-        (service("Knative"), service("Knative", maxReplicas=5), PodAction.RESTART, ["spec.predictor.maxReplicas"]),
+        (service("Knative"), service("Knative", maxReplicas=5), PodAction.REVISE, ["spec.predictor.maxReplicas"]),
         (None, job(), PodAction.START, []),
         (None, job(suspend=True), None, []),
         (job(suspend=True), job(), PodAction.START, []),
@@ -82,3 +84,11 @@ def test_pods_are_counted_as_autoscaling_may_have_them() -> None:
 def test_other_kinds_have_no_pods_of_their_own() -> None:
     route = {"kind": "HTTPRoute", "metadata": {"name": "card", "namespace": "acme--fraud"}}
     assert changes(None, route) == []
+
+
+def test_pods_that_restart_are_replaced_by_what_is_left_of_the_quotas() -> None:
+    found = [each.replaced for each in situations()["gpu-move"].plan().pods if each.action is PodAction.RESTART]
+    assert [each.partition(":")[0] for each in found] == [
+        "maxSurge 1 within its own maximum, else maxUnavailable 50%, for one pod more"
+    ]
+    assert "nvidia-a100: 1 needed" in found[0]
