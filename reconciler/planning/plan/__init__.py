@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from intents.checks import Facts, check, not_checked
@@ -19,9 +19,10 @@ from reconciler.planning.plan.cost import Cost, cost
 from reconciler.planning.plan.deployments import Touched, touched_deployments, walked
 from reconciler.planning.plan.firings import schedule_firings
 from reconciler.planning.plan.intents import changed_paths, intent_changes
-from reconciler.planning.plan.manifests import Rendering, manifest_changes, pairs_of, render
+from reconciler.planning.plan.manifests import Pair, Rendering, manifest_changes, pairs_of, render
 from reconciler.planning.plan.others import OpenChange, beside
-from reconciler.planning.plan.pods import PodChange, When, pod_changes
+from reconciler.planning.plan.pods import When, pod_changes
+from reconciler.planning.plan.policy import policy_verdicts
 from reconciler.planning.plan.quotas import added_use, quota_uses
 from reconciler.planning.plan.radius import blast_radius, change_limits
 from reconciler.planning.plan.traffic import traffic
@@ -53,18 +54,20 @@ def plan_change(
     units = [each for each in affected_units(base, head, paths) if cluster in {None, each.cluster}]
     before, after = render(base, units), render(head, units)
     pairs = pairs_of(before, after)
+    arrived, later = _walked(head, after, touched)
     besides = [beside(base, paths, other) for other in sorted(others, key=lambda each: each.name)]
     return ChangePlan(
         intents=tuple(intent_changes(base, head, paths)),
         manifests=tuple(manifest_changes(pairs)),
         unrendered=tuple(dict.fromkeys((*after.unrendered, *before.unrendered))),
-        pods=(*pod_changes(pairs, head, When.AT_ONCE), *_pods_by_rollout(head, after, touched)),
+        pods=(*pod_changes(pairs, head, When.AT_ONCE), *pod_changes(later, arrived, When.BY_ROLLOUT)),
         traffic=tuple(traffic(touched)),
         deployments=tuple(deployment_uses(touched)),
         quotas=tuple(quota_uses(base, head, paths, added_use(base, head, touched), [each.added for each in besides])),
         others=tuple(each.shown for each in besides),
         schedules=tuple(schedule_firings(base, head, paths, now)),
         cost=_cost(base, head, touched, cluster),
+        policies=tuple(policy_verdicts(base, head, before, after, (*pairs, *later))),
         radius=blast_radius(paths, pairs),
         limits=tuple(change_limits(base, head, paths)),
         problems=_problems(base, head, paths, found_before, facts),
@@ -72,13 +75,13 @@ def plan_change(
     )
 
 
-def _pods_by_rollout(head: Tree, rendered: Rendering, touched: Sequence[Touched]) -> Iterator[PodChange]:
-    """Yield what the walks that the change sets off do to pods, from what it leaves, as rendered, to their ends."""
+def _walked(head: Tree, rendered: Rendering, touched: Sequence[Touched]) -> tuple[Tree, tuple[Pair, ...]]:
+    """Return the tree when the walks are over that the change sets off, and the manifests that differ from now on."""
     walking = [each for each in touched if each.after.walk.steps]
     clusters = ((each, head.project(each.tenant, each.project)) for each in walking)
     units = [each.unit(project.spec.cluster) for each, project in clusters if project is not None]
-    end = walked(head, walking)
-    yield from pod_changes(pairs_of(rendered, render(end, units)), end, When.BY_ROLLOUT)
+    arrived = walked(head, walking)
+    return arrived, pairs_of(rendered, render(arrived, units))
 
 
 def _is_on(base: Tree, head: Tree, touched: Touched, cluster: str | None) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from intents.documents import Document, of_spec
 from intents.identity import Identity, identify
-from intents.kinds import Kind, ProjectSpec, TrainingJobSpec
-from intents.tree import Tree
+from intents.kinds import Kind, PlatformSpec, ProjectSpec, TrainingJobSpec
+from intents.kinds.platform import ChangeLimits
+from intents.tree import PLATFORM_PATH, Tree
 from renderers.rendering import units
 from renderers.unit import Unit, UnitKind
 
@@ -18,8 +19,21 @@ Project = Document[ProjectSpec]
 def affected_units(base: Tree, head: Tree, paths: Iterable[str]) -> list[Unit]:
     """Return, in order, the units of either tree that have an intent at one of `paths` among their sources."""
     trees = (_Places(base), _Places(head))
-    who = [identity for path in paths if (identity := identify(path))]
+    reaching = (path for path in paths if path != PLATFORM_PATH or _platform_shows(base, head))
+    who = [identity for path in reaching if (identity := identify(path))]
     return sorted({unit for places in trees for each in who for unit in places.fed_by(each)})
+
+
+_NOT_RENDERED = {"prices": None, "change_limits": ChangeLimits()}
+"""Fields of the platform that no manifest follows from; for them alone, every unit would be rendered."""
+
+
+def _platform_shows(base: Tree, head: Tree) -> bool:
+    before, after = (of_spec(tree.get(PLATFORM_PATH), PlatformSpec) for tree in (base, head))
+    if before is None or after is None or before is after:
+        return True
+    one, other = (each.spec.model_copy(update=_NOT_RENDERED) for each in (before, after))
+    return one != other
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from intents.authority import Principal, forbidden
-from intents.identity import misplaced
+from intents.identity import identify, misplaced
 from intents.problems import InvalidIntent, Problem
 from intents.reading import read
 from intents.tree import AnyDocument, Tree
@@ -35,6 +35,8 @@ def draft(base: Tree, principal: Principal, writes: Mapping[str, bytes | None]) 
             continue
         if problem := forbidden(base, principal, path, removed):
             problems.append(problem)
+        if identify(path) is None:  # a package, or another file beside the intents
+            continue
         try:
             changes[path] = None if content is None else read(path, content, blob_id(content))
         except InvalidIntent as invalid:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from intents.kinds.platform import Enforcement
 from intents.problems import Problem, Severity
 from reconciler.planning.plan.change_plan import ChangePlan
 from reconciler.planning.plan.lines import MARKS, Line, Mark, Section, counted, field_lines, section
 from reconciler.planning.plan.others import OtherChange
+from reconciler.planning.plan.policy import PolicyVerdict
 from reconciler.planning.plan.radius import BlastRadius, ChangeLimit
 from reconciler.planning.plan.report_serving import cost_section, pods_section, schedules_section, traffic_section
 from reconciler.planning.plan.report_usage import quota_section
@@ -27,6 +29,7 @@ def headline(plan: ChangePlan) -> str:
 def verdict(plan: ChangePlan) -> str:
     """Return how many problems a plan has, in words."""
     errors = sum(each.severity is Severity.ERROR for each in plan.problems) + len(plan.unrendered)
+    errors += sum(each.enforcement is Enforcement.ENFORCE for each in plan.policies)
     warnings = sum(each.severity is Severity.WARNING for each in plan.problems)
     found = plural(errors, "problem") if errors else "no problems"
     return f"{found}, {plural(warnings, 'warning')}" if warnings else found
@@ -42,6 +45,7 @@ def sections(plan: ChangePlan) -> tuple[Section, ...]:
         *_others(plan),
         *cost_section(plan),
         *schedules_section(plan),
+        *_policies(plan),
         *_reach(plan),
         *_manifests(plan),
         *_problems(plan),
@@ -90,6 +94,19 @@ def _other(other: OtherChange) -> Iterator[Line]:
     yield Line(Mark.PLAIN, f"{other.name}: {text}")
     for path in other.conflicts:
         yield Line(Mark.ALERT, f"also changes {path}", 1)
+
+
+def _policies(plan: ChangePlan) -> Iterator[Section]:
+    refused = sum(each.enforcement is Enforcement.ENFORCE for each in plan.policies)
+    summary = f"{refused} refused, {len(plan.policies) - refused} told"
+    yield from section("Policy", summary, map(_verdict, plan.policies))
+
+
+def _verdict(verdict: PolicyVerdict) -> Line:
+    refused = verdict.enforcement is Enforcement.ENFORCE
+    name = f"{verdict.kind} {verdict.namespace}/{verdict.name}"
+    text = f"{name}: {verdict.rule}: {verdict.message}"
+    return Line(Mark.ALERT, text) if refused else Line(Mark.PLAIN, f"{text} (audit)")
 
 
 def _reach(plan: ChangePlan) -> Iterator[Section]:

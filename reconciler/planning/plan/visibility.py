@@ -72,6 +72,7 @@ def narrowed(plan: ChangePlan, tenant: str) -> ChangePlan:
         quotas=tuple(each for each in plan.quotas if _is_own_quota(each, tenant)),
         schedules=tuple(each for each in plan.schedules if each.path.startswith(folder)),
         cost=_cost(plan.cost, tenant),
+        policies=tuple(each for each in plan.policies if each.namespace.startswith(namespace(tenant, ""))),
         radius=BlastRadius(
             tenants=tuple(each for each in plan.radius.tenants if each == tenant),
             projects=tuple(each for each in plan.radius.projects if each.startswith(f"{tenant}/")),

@@ -125,6 +125,11 @@ async def test_platform_admins_see_how_much_of_the_cluster_is_used(world: World)
     assert (await planned(world, (CLUSTER, capacity), user=ROOT))["intents"][0]["kind"] == "Cluster"
 
 
+async def test_what_lies_beside_intents_is_no_intent(world: World) -> None:
+    found = await planned(world, ("templates/x/1.0.0/pipeline.yaml", "components: {}"), user=ROOT)
+    assert (found["intents"], found["problems"]) == ([], [])
+
+
 @pytest.mark.parametrize(
     "path",
     [CHURN, "tenants/globex/projects/none/project.yaml", CLUSTER, "templates/x/1.0.0/template.yaml", "tenants/acme"],

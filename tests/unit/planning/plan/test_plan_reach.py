@@ -15,6 +15,7 @@ from reconciler.planning.plan.affected import affected_units
 from reconciler.planning.plan.firings import Firings
 from reconciler.planning.plan.quotas import Level
 from reconciler.planning.plan.radius import BlastRadius, ChangeLimit
+from renderers.rendering import render_cluster
 from renderers.unit import Unit, UnitKind
 from tests.fixtures.changes import NOON, situations
 from tests.fixtures.examples import example_tree
@@ -68,6 +69,16 @@ def test_a_change_reaches_the_units_that_follow_from_it(path: str, expected: lis
 def test_what_holds_for_all_reaches_all(path: str) -> None:
     tree = small_tree()
     assert {*MINE, Unit(UnitKind.CLUSTER, "local")} < set(affected_units(tree, tree, [path]))
+
+
+def test_prices_and_limits_reach_no_unit_for_no_manifest_follows_from_them() -> None:
+    prices = {"prices": {"cpuHour": 9}, "changeLimits": {"tenantsTouched": 9}}
+    before = small_tree()
+    after = before.advance({PLATFORM: document(PLATFORM, {**small_specs()[PLATFORM], **prices})})
+    assert affected_units(before, after, [PLATFORM]) == []
+    assert render_cluster(before, "local") == render_cluster(after, "local")
+    other = before.advance({PLATFORM: document(PLATFORM, {**small_specs()[PLATFORM], **prices, "baseDomain": "x.org"})})
+    assert affected_units(before, other, [PLATFORM]) != []
 
 
 def plan(head: Tree, *paths: str, base: Tree | None = None, others: tuple[OpenChange, ...] = ()) -> ChangePlan:
