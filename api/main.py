@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from api.cli.explain import explain
+from api.cli.plan import plan
 from api.cli.platform import demo, down, root_option, status, up
 from api.cli.schema import schema
 from api.cli.validate import validate
@@ -47,7 +48,7 @@ def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
     return entry
 
 
-for command in (up, down, status, demo, explain, schema, validate):
+for command in (up, down, status, demo, explain, schema, validate, plan):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from reconciler.services.status import collect
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.loop import wake_on
+from reconciler.workers.open_changes import OpenChanges
 
 
 async def serve_api(settings: Settings) -> None:
@@ -35,6 +36,7 @@ async def serve_api(settings: Settings) -> None:
         platform_status=PlatformStatus(lambda: collect(settings.layout).to_document()),
         now=now,
         new_id=uuid4,
+        open_changes=OpenChanges(process.repository),
     )
     arrivals = LedgerArrivals(process.database)
 

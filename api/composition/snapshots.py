@@ -25,9 +25,16 @@ class Sight:
 
     def states(self) -> tuple[State | None, State]:
         """Read both. What is the same in both is read once. Raises Stalled."""
-        before = State().advanced(self.before.blobs(), self.before.body) if self.before else None
+        before = State().advanced(self.before.blobs(), self._body_before) if self.before else None
         after = (before or State()).advanced(self.after.blobs(), self.after.body) if self.after else State()
         return before, after
+
+    def _body_before(self, path: str) -> bytes:
+        """Return the bytes of a file as it was, from the folder where it is the same: there it is read already."""
+        if self.before is None:
+            raise KeyError(path)
+        is_same = self.after is not None and self.after.blobs().get(path) == self.before.blobs()[path]
+        return (self.after if is_same and self.after is not None else self.before).body(path)
 
     def body(self, path: str) -> bytes:
         """Return the bytes of a file as it is, or is to be."""

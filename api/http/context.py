@@ -17,6 +17,7 @@ from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.reads import TenantReads
 from reconciler.ports.repository import Repository
 from reconciler.ports.requests import RequestQueue
+from reconciler.workers.open_changes import OpenChanges
 from reconciler.workers.tree_at_head import TreeAtHead
 
 
@@ -67,6 +68,7 @@ class ApiContext:
     platform_status: PlatformStatus
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    open_changes: OpenChanges
     answered: Broadcast = field(default_factory=Broadcast)
     happened: Broadcast = field(default_factory=Broadcast)
 

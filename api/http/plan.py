@@ -96,8 +96,8 @@ def _plan(context: ApiContext, caller: Caller, files: Mapping[str, bytes | None]
         detail = f"{caller.principal.user} plans in {folder_of(caller.tenant)} only"
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
     drafted = draft(caller.tree, caller.principal, files)
+    trees, known = (caller.tree, drafted.head), drafted.problems
+    others = context.open_changes.beside(context.head.commit or "")
     if everything:
-        return plan_change(caller.tree, drafted.head, files, now=context.now(), found_before=drafted.problems)
-    return plan_for_tenant(
-        caller.tree, drafted.head, files, caller.tenant, now=context.now(), found_before=drafted.problems
-    )
+        return plan_change(*trees, files, now=context.now(), others=others, found_before=known)
+    return plan_for_tenant(*trees, files, caller.tenant, now=context.now(), others=others, found_before=known)

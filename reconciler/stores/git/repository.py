@@ -18,9 +18,11 @@ from pathlib import Path
 import git
 import pygit2
 
+from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Signature
 from reconciler.stores.git import fast_import
+from reconciler.stores.git.branches import open_branches
 from reconciler.stores.git.walk import changed_blobs
 
 DURABLE = {
@@ -70,6 +72,10 @@ class GitRepository:
         """Return every path that differs, in time proportional to what differs."""
         before = None if old is None else self._commit(old).tree
         return [Change(path, blob) for path, blob in changed_blobs(before, self._commit(new).tree)]
+
+    def open_branches(self, base: str) -> Sequence[OpenBranch]:
+        """Return the branches `change/*` that the commit `base` does not hold, by name."""
+        return list(open_branches(self._objects, self._commit(base)))
 
     def blob(self, blob: str) -> bytes:
         """Return the bytes of a blob; raises KeyError where there is none."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import pygit2
 
+from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Stalled
+from reconciler.ports.repository import Change
 from reconciler.ports.snapshots import FOLDERS, belongs
+from reconciler.stores.git.branches import open_branches
+from reconciler.stores.git.walk import changed_blobs
 
 
 class CommitSnapshot:
@@ -71,11 +75,54 @@ class Commits:
 
     def snapshot(self, name: str) -> CommitSnapshot:
         """Return the commit that git knows by `name`: a branch, a tag, an id, `HEAD^1`. Raises Stalled."""
+        return CommitSnapshot(self._repository, self._commit(name), self._folder)
+
+    def first_of(self, *names: str) -> str | None:
+        """Return the first of some names that git knows."""
+        return next((name for name in names if self._known(name) is not None), None)
+
+    def commit(self, name: str) -> str:
+        """Return the id of the commit that git knows by `name`. Raises Stalled."""
+        return str(self._commit(name).id)
+
+    def fork(self, base: str, head: str) -> str:
+        """Return the id of the commit at which `head` left `base`; that of `base` where they never met.
+
+        Raises Stalled where there is no such commit.
+        """
+        one, other = self._commit(base).id, self._commit(head).id
+        with _whole(self._repository):
+            return str(self._repository.merge_base(one, other) or one)
+
+    def open_branches(self, base: str) -> Sequence[OpenBranch]:
+        """Return the branches `change/*` that the commit `base` does not hold, by name."""
+        with _whole(self._repository):
+            return list(open_branches(self._repository, self._commit(base)))
+
+    def changes(self, old: str | None, new: str) -> Sequence[Change]:
+        """Return every file that `belongs` and differs between two commits."""
+        before = None if old is None else self._commit(old).tree
+        with _whole(self._repository):
+            found = list(changed_blobs(before, self._commit(new).tree))
+        inside = ((path.removeprefix(self._folder), blob) for path, blob in found if path.startswith(self._folder))
+        return [Change(path, blob) for path, blob in inside if belongs(path)]
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob that a commit of this repository has."""
+        with _whole(self._repository):
+            return self._repository[blob].peel(pygit2.Blob).data
+
+    def _commit(self, name: str) -> pygit2.Commit:
+        found = self._known(name)
+        if found is None:
+            raise Stalled(f"there is no commit {name} here; fetch it, or name another")
+        return found
+
+    def _known(self, name: str) -> pygit2.Commit | None:
         try:
-            commit = self._repository.revparse_single(name).peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError) as error:
-            raise Stalled(f"there is no commit {name} here; fetch it, or name another") from error
-        return CommitSnapshot(self._repository, commit, self._folder)
+            return self._repository.revparse_single(name).peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
 
 
 @contextmanager

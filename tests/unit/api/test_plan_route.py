@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from api.http import plan as route
-from tests.fixtures.panel_world import FRAUD, World, body_of, model_spec, seeded
+from reconciler.ports.repository import NewCommit
+from tests.fixtures.panel_world import FRAUD, NOW, PERSON, PLATFORM, World, body_of, model_spec, seeded
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,29 @@ async def test_members_see_nothing_of_other_tenants(world: World) -> None:
     assert "22" not in {each["after"] for each in found["quotas"]}
     for problem in found["problems"]:
         assert " 22 " not in problem["message"], problem
+
+
+def open_change(world: World, name: str, files: dict[str, bytes | None]) -> None:
+    new = NewCommit(PERSON, PLATFORM, NOW, f"{name}\n", files)
+    (tip,) = world.repository.append("test", world.repository.head(), [new])
+    world.repository.move(f"refs/heads/{name}", None, tip)
+
+
+async def test_open_changes_are_told_as_far_as_the_caller_may_know(world: World) -> None:
+    digest = model_spec("train-1", "0" * 40, "b")["digest"]
+    open_change(world, "change/7", {CARD: card(5).encode()})
+    open_change(world, "change/8", {CHURN: body_of(CHURN, deployment("churn", digest, 9)), CARD: b"kind: [\n"})
+    mine = await planned(world, (CARD, card(3)))
+    assert [(each["name"], each["adds"].get("cpus"), each["conflicts"]) for each in mine["others"]] == [
+        ("change/7", "5", [CARD])
+    ]
+    everything = await planned(world, (CARD, card(3)), user=ROOT)
+    assert [(each["name"], each["adds"].get("cpus")) for each in everything["others"]] == [
+        ("change/7", "5"),
+        ("change/8", "2"),
+    ]
+    project = next(each for each in mine["quotas"] if (each["level"], each["resource"]) == ("project", "cpus"))
+    assert (project["after"], project["with_others"]) == ("3", "8")
 
 
 async def test_platform_admins_see_how_much_of_the_cluster_is_used(world: World) -> None:
