@@ -51,7 +51,7 @@ def _plan(directory: Path, base: str | None, head: str | None, cluster: str | No
         change.changed,
         now=datetime.now(UTC),
         others=change.others,
-        found_before=change.problems,
+        problems=change.problems,
         cluster=cluster,
     )
 

@@ -11,7 +11,7 @@ from intents.problems import Problem
 from intents.tree import Tree
 from reconciler.planning.plan import OpenChange
 from reconciler.planning.states import State
-from reconciler.planning.validation import Question, package_problems
+from reconciler.planning.validation import Question, validate
 from reconciler.ports.errors import Stalled
 from reconciler.stores.git.snapshot import Commits
 from reconciler.workers.open_changes import OpenChanges
@@ -28,7 +28,6 @@ class LocalChange:
     """With what stood before where a file cannot be read."""
     changed: frozenset[str]
     problems: tuple[Problem, ...]
-    """Of files that cannot be read, and of packages."""
     others: tuple[OpenChange, ...]
     """The branches `change/*`."""
 
@@ -48,7 +47,7 @@ def _read(seen: Sight, others: tuple[OpenChange, ...]) -> LocalChange:
     before, after = seen.states()
     old = before or State()
     changed = old.differing(after)
-    unread = tuple(problem for problem in after.problems if problem.path in changed)
-    head = after.tree.advance({each.path: old.tree.get(each.path) for each in unread if identify(each.path)})
-    packages = package_problems(Question(after, seen.body, old, only_changed=True))
-    return LocalChange(old.tree, head, changed, (*unread, *packages), others)
+    unread = {each.path for each in after.problems if each.path in changed}
+    head = after.tree.advance({path: old.tree.get(path) for path in unread if identify(path)})
+    problems = validate(Question(after, seen.body, old, only_changed=True))
+    return LocalChange(old.tree, head, changed, problems, others)

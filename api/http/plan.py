@@ -16,7 +16,7 @@ from api.http.context import ApiContext
 from api.http.problems import Refusal
 from api.http.writes import ContextDep
 from intents.authority import is_platform_admin
-from reconciler.planning.plan import ChangePlan, plan_change, to_json
+from reconciler.planning.plan import ChangePlan, plan_change, problems_of, to_json
 from reconciler.planning.plan.draft import draft
 from reconciler.planning.plan.visibility import folder_of, plan_for_tenant
 
@@ -96,8 +96,9 @@ def _plan(context: ApiContext, caller: Caller, files: Mapping[str, bytes | None]
         detail = f"{caller.principal.user} plans in {folder_of(caller.tenant)} only"
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
     drafted = draft(caller.tree, caller.principal, files)
-    trees, known = (caller.tree, drafted.head), drafted.problems
+    trees, now = (caller.tree, drafted.head), context.now()
+    problems = (*drafted.problems, *problems_of(*trees, files))
     others = context.open_changes.beside(context.head.commit or "")
     if everything:
-        return plan_change(*trees, files, now=context.now(), others=others, found_before=known)
-    return plan_for_tenant(*trees, files, caller.tenant, now=context.now(), others=others, found_before=known)
+        return plan_change(*trees, files, now=now, others=others, problems=problems)
+    return plan_for_tenant(*trees, files, caller.tenant, now=now, others=others, problems=problems)

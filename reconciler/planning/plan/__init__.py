@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from intents.checks import Facts, check, not_checked
+from intents.checks import Facts, not_checked
 from intents.documents import of_spec
 from intents.kinds import Kind, PlatformSpec
 from intents.kinds.platform import Prices
-from intents.problems import Problem, Severity
+from intents.problems import Problem
 from intents.tree import PLATFORM_PATH, Tree
-from reconciler.planning.capabilities import not_carried_out
 from reconciler.planning.plan.affected import affected_units
 from reconciler.planning.plan.capacity import deployment_uses
 from reconciler.planning.plan.change_plan import ChangePlan, to_json
@@ -23,11 +22,13 @@ from reconciler.planning.plan.manifests import Pair, Rendering, manifest_changes
 from reconciler.planning.plan.others import OpenChange, beside
 from reconciler.planning.plan.pods import When, pod_changes
 from reconciler.planning.plan.policy import policy_verdicts
+from reconciler.planning.plan.problems import problems_of
 from reconciler.planning.plan.quotas import added_use, quota_uses
 from reconciler.planning.plan.radius import blast_radius, change_limits
 from reconciler.planning.plan.traffic import traffic
+from reconciler.planning.validation import in_order
 
-__all__ = ["ChangePlan", "OpenChange", "plan_change", "to_json"]
+__all__ = ["ChangePlan", "OpenChange", "plan_change", "problems_of", "to_json"]
 
 
 def plan_change(
@@ -37,7 +38,7 @@ def plan_change(
     *,
     now: datetime,
     others: Sequence[OpenChange] = (),
-    found_before: Sequence[Problem] = (),
+    problems: Iterable[Problem] | None = None,
     facts: Facts | None = None,
     cluster: str | None = None,
 ) -> ChangePlan:
@@ -45,9 +46,9 @@ def plan_change(
 
     Only what the change reaches is looked at, so a plan costs as much as its change. `now` is an aware time, from
     which schedules are counted on. `others` are changes that are open beside this one, each against `base`.
-    `found_before` are problems that are known already: of documents that cannot be read (`head` then has what stood
-    there), or of paths that the person may not change. `facts` are what only the ledger knows. With `cluster`, only
-    what is on that one is planned.
+    `problems` are those of a caller who has looked for them already, others as `problems_of` finds them; where a
+    document cannot be read, `head` has what stood there before. `facts` are what only the ledger knows. With
+    `cluster`, only what is on that one is planned.
     """
     paths = changed_paths(base, head, changed)
     touched = [each for each in touched_deployments(base, head, paths) if _is_on(base, head, each, cluster)]
@@ -70,7 +71,7 @@ def plan_change(
         policies=tuple(policy_verdicts(base, head, before, after, (*pairs, *later))),
         radius=blast_radius(paths, pairs),
         limits=tuple(change_limits(base, head, paths)),
-        problems=_problems(base, head, paths, found_before, facts),
+        problems=in_order(problems_of(base, head, paths, facts) if problems is None else problems),
         not_checked=tuple(each.value for each in not_checked(base, head, paths, facts)),
     )
 
@@ -103,13 +104,3 @@ def _cost(base: Tree, head: Tree, touched: Sequence[Touched], cluster: str | Non
 def _prices(tree: Tree) -> Prices | None:
     platform = of_spec(tree.get(PLATFORM_PATH), PlatformSpec)
     return platform.spec.prices if platform else None
-
-
-def _problems(
-    base: Tree, head: Tree, paths: Sequence[str], found_before: Iterable[Problem], facts: Facts | None
-) -> tuple[Problem, ...]:
-    found = [*found_before, *check(base, head, paths, facts)]
-    for path in paths:
-        if (document := head.get(path)) is not None:
-            found += not_carried_out(document, Severity.WARNING)
-    return tuple(sorted(found, key=lambda each: (each.path, each.line, each.column, each.code, each.message)))

@@ -36,7 +36,7 @@ def plan_for_tenant(
     *,
     now: datetime,
     others: Sequence[OpenChange] = (),
-    found_before: Sequence[Problem] = (),
+    problems: Iterable[Problem] | None = None,
 ) -> ChangePlan:
     """Return the plan of a change in one tenant, as its members may see it; arguments as for `plan_change`.
 
@@ -45,7 +45,7 @@ def plan_for_tenant(
     if foreign := [path for path in changed if not path.startswith(folder_of(tenant))]:
         raise ValueError(f"{foreign[0]} is not in tenant {tenant}")
     mine = list(_of_tenant(others, tenant))
-    plan = plan_change(base, head, changed, now=now, others=mine, found_before=found_before)
+    plan = plan_change(base, head, changed, now=now, others=mine, problems=problems)
     return narrowed(plan, tenant)
 
 
