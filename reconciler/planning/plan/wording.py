@@ -24,10 +24,12 @@ def printable(text: str) -> str:
 
     That is control characters and escape sequences, line breaks, and marks that change the direction of writing.
     """
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
-def _escaped(char: str) -> str:
+def _shown(char: str) -> str:
+    if char.isprintable():
+        return char
     if unicodedata.category(char) == "Zs":
         return " "
     return char.encode("unicode_escape", "surrogatepass").decode() if not char.isascii() else repr(char)[1:-1]
