@@ -5,21 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from api.cli.explain import explain
-from api.cli.plan import plan
-from api.cli.platform import demo, down, root_option, status, up
-from api.cli.schema import schema
-from api.cli.validate import validate
+from api.cli.root import root_option
 from reconciler.services.layout import Layout
 from reconciler.services.settings import Settings
 
+COMMANDS = {
+    "up": "api.cli.platform",
+    "down": "api.cli.platform",
+    "status": "api.cli.platform",
+    "demo": "api.cli.platform",
+    "explain": "api.cli.explain",
+    "new": "api.cli.new",
+    "plan": "api.cli.plan",
+    "schema": "api.cli.schema",
+    "validate": "api.cli.validate",
+}
+"""Modules of the commands; each is imported when its command is called, and starts without the others' libraries."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The group of `COMMANDS`, in the order they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *(name for name in super().list_commands(ctx) if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ordain")
 def main() -> None:
     """A multi-tenant machine-learning platform where every request is a commit."""
@@ -47,9 +70,6 @@ def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
             from api.composition.reconciler import run_reconciler as entry  # noqa: PLC0415
     return entry
 
-
-for command in (up, down, status, demo, explain, schema, validate, plan):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

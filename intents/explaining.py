@@ -133,7 +133,7 @@ def _field(kind: Kind, path: tuple[str, ...], node: Schema, *, required: bool, i
         _json(next(iter(node.get("examples", ())), None)),
         _choices(kind, plain.get("propertyNames", {})),
         _choices(kind, plain),
-        tuple(_limits(plain)),
+        tuple(limits(plain)),
         tuple(_fields(kind, path, plain, immutable=immutable)),
     )
 
@@ -188,16 +188,17 @@ def _choices(kind: Kind, node: Schema) -> tuple[str, ...]:
     return (str(plain["const"]),) if "const" in plain else tuple(plain.get("enum", ()))
 
 
-def _limits(plain: Schema) -> Iterator[str]:
-    for word, said in _SAID.items():
-        if word in plain:
-            yield said.format(plain[word])
+def limits(plain: Schema) -> Iterator[str]:
+    """Yield what a JSON Schema holds a value to, in words."""
+    yield from (said.format(plain[word]) for word, said in _SAID.items() if word in plain)
 
 
 _SAID = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
     "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "multipleOf": "a multiple of {}",
     "minLength": "{} or more characters",
     "maxLength": "{} or fewer characters",
     "minItems": "{} or more entries",

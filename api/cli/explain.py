@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.refusals import refused
+from intents import explaining
 
 
 @click.command()
@@ -16,8 +17,6 @@ def explain(what: str, recursive: bool) -> None:  # noqa: FBT001 - click passes 
     Without a name: every kind, where it lies and who writes it. The place a problem names, such as
     `ModelDeployment.spec.versions.0.model`, can be given as it is.
     """
-    from intents import explaining  # noqa: PLC0415 - other commands start without it
-
     if not what:
         click.echo(explaining.overview())
         return

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from api.cli.root import root_option
 from api.cli.status_table import notice_line, status_table
 from intents.problems import InvalidIntent
 from reconciler.services.control import StartFailed, run_foreground, start_detached, stop
@@ -23,14 +24,6 @@ from reconciler.services.supervisor import Notice
 
 START_SECONDS = 90.0
 REFRESH_SECONDS = 1.0
-
-root_option = click.option(
-    "--root",
-    type=click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True),
-    default=".",
-    show_default="this folder",
-    help="The folder with platform/, tenants/ and templates/; state goes to .ordain/ below it.",
-)
 
 
 @click.command()

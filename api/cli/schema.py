@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from api.cli.refusals import refused
+from intents import explaining, schemas
+from intents.kinds import Kind
 
 
 @click.group()
@@ -25,12 +27,10 @@ def export(kind: str | None, out: Path | None) -> None:
     Intents name theirs in their first line, `# yaml-language-server: $schema=…`, by its place in
     platform/schemas/.
     """
-    from intents import explaining, kinds, schemas  # noqa: PLC0415 - other commands start without them
-
     if kind is None and out is None:
         raise click.UsageError("Name a KIND to print, or give --out DIR for all of them.")
     with refused(explaining.NothingToExplain):
-        wanted = [explaining.kind_of(kind)] if kind else list(kinds.Kind)
+        wanted = [explaining.kind_of(kind)] if kind else list(Kind)
     for each in wanted:
         text = schemas.rendered(schemas.schema(each))
         if out is None:

@@ -176,7 +176,7 @@ class ClusterSpec(Spec):
     driver: Driver
     kubernetes: Kubernetes | None = None
     """What stands on the cluster; given with the driver `kubernetes`, and only with it."""
-    kserve: KServe = Field(default_factory=KServe)
+    kserve: KServe = Field(default_factory=KServe, examples=[{"mode": "Standard", "version": "0.20"}])
     gpu_pools: tuple[GpuPool, ...] = Field(default=(), examples=[[{"type": "nvidia-l4", "count": 8}]])
     """The GPUs of the cluster, one pool a type; a type without a pool cannot be used there."""
     capacity: Capacity | None = Field(default=None, examples=[{"cpus": 64, "memory": "256Gi"}])
