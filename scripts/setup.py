@@ -3,6 +3,8 @@
 Needs Python 3.11 or newer and a package index, nothing else: `uv`, in the version and with the hashes of
 requirements/uv.txt, comes first and installs the rest from the locks. pip's own settings (environment,
 pip.conf) say where the index is, for pip and for uv. Run again it does nothing, in a tenth of a second.
+
+    setup.py [FOLDER …]     only these environments: `.venv` is enough for commands that start no part
 """
 
 from __future__ import annotations
@@ -78,8 +80,9 @@ ENVIRONMENTS = (
 TRITON_PYTHONS = ">=3.11,<3.13"
 
 
-def main() -> None:
-    wanted = [each for each in ENVIRONMENTS if not each.is_current() and _possible(each)]
+def main(*folders: str) -> None:
+    asked = [each for each in ENVIRONMENTS if not folders or each.folder in folders]
+    wanted = [each for each in asked if not each.is_current() and _possible(each)]
     if not wanted:
         return
     UV_FOLDER.mkdir(exist_ok=True)
@@ -208,4 +211,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
