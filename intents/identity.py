@@ -64,7 +64,7 @@ def misplaced(path: str) -> Problem | None:
         return Problem("invalid-name", path, 0, 0, "; ".join(wrong)) if wrong else None
     if path.startswith("templates/") and path.count("/") >= 3:  # noqa: PLR2004 - templates/<name>/<version>/…
         return None
-    hint = "see docs/reference for where each kind of intent lies"
+    hint = "`ordain explain` lists where each kind of intent lies"
     return Problem("misplaced-file", path, 0, 0, "no intent lies at this path", hint)
 
 
