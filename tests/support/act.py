@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -109,18 +111,28 @@ class Act:
         return {"PATH": path, "HOME": str(self.folder), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
-def bounded(command: Sequence[str | Path], env: Mapping[str, str]) -> Ran:
-    """Run a command; when it takes too long, end it with all it started, and fail."""
+def bounded(command: Sequence[str | Path], env: Mapping[str, str], seconds: float = TIMEOUT_SECONDS) -> Ran:
+    """Run a command; when it takes too long, end it with all it started, and raise TimeoutExpired."""
     words = [str(word) for word in command]
-    with subprocess.Popen(
-        words, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
+    with subprocess.Popen(words, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+            output, _ = process.communicate(timeout=seconds)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
     return Ran(process.returncode == 0, output)
+
+
+def _end(pid: int) -> None:
+    """Kill a process that still runs with all below it: act gives each step a session of its own."""
+    try:
+        first = psutil.Process(pid)
+        processes = [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes[1:], timeout=10)
 
 
 def pinned(action: str) -> set[str]:
