@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from api.cli.work_tree import tree_in
 from intents import starting
 from intents.checks import check
 from intents.documents import Document
@@ -23,7 +24,7 @@ from intents.schemas import file_name
 from intents.starting import CannotStart, Start, Started
 from intents.starting.parameters import starting_value
 from intents.tree import Tree
-from tests.fixtures.examples import example_tree
+from tests.fixtures.examples import ROOT, example_tree
 from tests.fixtures.trees import small_tree
 
 DATE = "2026-11-24"
@@ -31,7 +32,7 @@ COMMAND = {"type": "object", "properties": {"text": {"type": "string", "default"
 KUBERNETES = {"argocd": {"repoURL": "https://git.example.com/state"}, "kfp": {"endpoint": "http://ml-pipeline:8888"}}
 
 
-TREES = {"small": small_tree(), "examples": example_tree()}
+TREES = {"small": small_tree(), "examples": example_tree(), "shipped": tree_in(ROOT)}
 
 
 def everything(tree: Tree) -> list[tuple[Started, ...]]:
