@@ -118,7 +118,8 @@ def test_what_cannot_be_made_up_is_left_to_the_person(root: Path) -> None:
     template.write_text(text)
     result = new(root, "run", "acme/fraud/mine", "--template", "hello")
     assert result.exit_code == 0
-    assert "to fill in: `echo`: 'change-me' does not match '^s3://.+$'" in result.output
+    assert "to fill in: `echo`: " in result.output
+    assert "does not match" in result.output
 
 
 def test_a_started_template_is_compiled_and_sound(root: Path) -> None:

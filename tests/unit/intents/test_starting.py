@@ -74,7 +74,9 @@ STARTED = [
 @pytest.mark.parametrize(("tree", "files"), STARTED)
 def test_what_is_started_is_right(tree: Tree, files: tuple[Started, ...]) -> None:
     documents = {file.path: read(file.path, file.body) for file in files}
-    assert check(tree, tree.advance(documents), documents.keys()) == ()
+    problems = check(tree, tree.advance(documents), documents.keys())
+    # A template may ask for more than a project has: `ordain new` then writes nothing and says so.
+    assert [problem for problem in problems if problem.code != "never-fits"] == []
 
 
 @pytest.mark.parametrize(("tree", "files"), STARTED)
