@@ -126,6 +126,7 @@ def compile_imports(environment: Environment) -> None:
     Compiling is half of a first import: 4.1 s of processor time for the processes of `up`, 2.0 s once compiled.
     """
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["ORT_DISABLE_TELEMETRY"] = "1"  # else onnxruntime reports home, and writes its id into the cache folder
     imports = "; ".join(f"import {module}" for module in environment.imports)
     run([environment.path / "bin" / "python", "-c", imports], env)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from reconciler.services.supervisor import Notice
 
 START_SECONDS = 90.0
 REFRESH_SECONDS = 1.0
+PIPE_WIDTH = 160
 
 
 @click.command()
@@ -31,8 +33,9 @@ REFRESH_SECONDS = 1.0
 @root_option
 def up(root: Path, detach: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Start every part of the platform and keep it up; Ctrl-C stops all of it."""
-    layout, console = Layout(root), Console()
+    layout, console = Layout(root), terminal()
     with readable_errors():
+        expect_checkout(layout)
         if detach:
             start(layout, console)
         else:
@@ -58,7 +61,7 @@ def status(root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes fl
     if as_json:
         click.echo(json.dumps(found.to_document(), indent=2))
     else:
-        Console().print(status_table(found))
+        terminal().print(status_table(found, root))
     sys.exit(0 if found.healthy else 1)
 
 
@@ -68,8 +71,9 @@ def demo(root: Path) -> None:
     """Train, register, deploy, answer inferences, roll back, and show the timeline; leaves the platform up."""
     from api.cli.demo import run_demo  # noqa: PLC0415 - `status` needs no HTTP client
 
-    layout, console = Layout(root), Console()
+    layout, console = Layout(root), terminal()
     with readable_errors():
+        expect_checkout(layout)
         if supervisor_of(layout) is None:
             start(layout, console)
         settings = Settings.load(layout)
@@ -84,22 +88,23 @@ def start(layout: Layout, console: Console) -> None:
     with console.status("starting every part"):
         asyncio.run(start_detached(layout, argv, START_SECONDS))
     console.print(f"ready in {time.monotonic() - began:.1f} s")
-    console.print(welcome(layout, Settings.load(layout)))
+    console.print(welcome(layout, Settings.load(layout)), soft_wrap=True)
 
 
 async def _stay_up(layout: Layout, console: Console) -> None:
-    """Run the supervisor with a live table; on a pipe, with a line for each change."""
+    """Run the supervisor with a live table; on a pipe or in a log, with a dated line for each change."""
     from api.composition.parts import platform_parts  # noqa: PLC0415 - client commands start without it
 
     began = time.monotonic()
     live = Live(console=console, refresh_per_second=4, transient=True)
 
     def changed(notice: Notice) -> None:
-        console.print(notice_line(notice))
+        at = "" if console.is_terminal else f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} "
+        console.print(at + notice_line(notice), soft_wrap=True, highlight=False)
 
     def ready(settings: Settings) -> None:
         console.print(f"[bold green]ready[/] in {time.monotonic() - began:.1f} s")
-        console.print(welcome(layout, settings))
+        console.print(welcome(layout, settings), soft_wrap=True)
 
     if not console.is_terminal:
         await run_foreground(layout, platform_parts, changed, ready)
@@ -114,8 +119,21 @@ async def _stay_up(layout: Layout, console: Console) -> None:
 
 async def _refresh(live: Live, layout: Layout) -> None:
     while True:
-        live.update(status_table(await asyncio.to_thread(collect, layout)))
+        live.update(status_table(await asyncio.to_thread(collect, layout), layout.root))
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+def terminal() -> Console:
+    """Return where to print; a pipe has no width, and is given room for a table."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def expect_checkout(layout: Layout) -> None:
+    """Refuse a folder that holds nothing to start a platform from, before anything is written there."""
+    if not layout.repository.exists() and not (layout.root / "platform" / "platform.yaml").is_file():
+        raise NotSetUp(
+            f"there is no platform/platform.yaml in {layout.root}: run this in a checkout, or give its --root"
+        )
 
 
 def base_domain(layout: Layout) -> str:

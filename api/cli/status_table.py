@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,11 +17,12 @@ COLOURS = {
     "restarting": "yellow",
     "stopped": "dim",
 }
+TROUBLE = {"restarting", "unhealthy", "dead"}
 MIB = 1 << 20
 
 
-def status_table(status: PlatformStatus) -> Table:
-    """Return every part, and apart from them what is the tenants'."""
+def status_table(status: PlatformStatus, root: Path) -> Table:
+    """Return every part, and apart from them what is the tenants'; a part that is not ready says why."""
     table = Table(box=None, pad_edge=False, title_justify="left")
     for name, justify in (
         ("part", "left"),
@@ -31,7 +34,8 @@ def status_table(status: PlatformStatus) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for part in status.parts:
         restarts = f" ({part.restarts} restarts)" if part.restarts else ""
-        _add(table, part, restarts)
+        note = part.reason if part.health in TROUBLE else part.address
+        _add(table, part, restarts, note.removeprefix(f"{root}/"))
     table.add_row(
         "[bold]platform[/]",
         "",
@@ -40,7 +44,7 @@ def status_table(status: PlatformStatus) -> Table:
         "",
     )
     for each in (*status.served, *status.runs):
-        _add(table, each, "")
+        _add(table, each, "", each.address)
     return table
 
 
@@ -50,8 +54,8 @@ def notice_line(notice: Notice) -> str:
     return f"{notice.part:>12} [{colour}]{escape(notice.text)}[/]"
 
 
-def _add(table: Table, process: ProcessStatus, note: str) -> None:
+def _add(table: Table, process: ProcessStatus, restarts: str, note: str) -> None:
     colour = COLOURS.get(process.health, "red")
     memory = f"{process.memory / MIB:.0f} MiB" if process.pid else ""
     pid = str(process.pid) if process.pid else ""
-    table.add_row(escape(process.name), pid, memory, f"[{colour}]{process.health}[/]{note}", escape(process.address))
+    table.add_row(escape(process.name), pid, memory, f"[{colour}]{process.health}[/]{restarts}", escape(note))
