@@ -58,6 +58,13 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity_of(identity.pid) == identity
 
 
+def started_at(identity: ProcessIdentity) -> float:
+    """Return when the process was started, in seconds of the epoch, to the second."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
+    return boot + identity.start_time / os.sysconf("SC_CLK_TCK")
+
+
 async def end_group(identity: ProcessIdentity, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
     """End the process, its group and its session: `first`, at most `grace_seconds`, then SIGKILL.
 

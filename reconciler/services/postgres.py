@@ -40,6 +40,7 @@ _CONFIGURATION = {
     "max_logical_replication_workers": "0",
     "max_parallel_workers": "0",
     "io_method": "sync",
+    "dynamic_shared_memory_type": "mmap",  # in the data folder: a killed server leaves nothing in /dev/shm
     "jit": "off",
     "log_min_messages": "warning",
 }

@@ -102,6 +102,7 @@ def _options(settings: Settings, data: Path) -> list[str]:
         f"-s3.config={settings.layout.s3 / 'identities.json'}",
         f"-bucket={','.join(BUCKETS)}",
         f"-master.volumeSizeLimitMB={_VOLUME_MEGABYTES}",
+        "-volume.preStopSeconds=0",  # for other servers to take over; there is none
         "-master.telemetry=false",
         "-master.resumeState=false",  # as `weed master` does; a resumed master leads too late, see _becomes_writable
         "-disableHttp=true",  # master and filer ask nobody for a password over HTTP; S3 does

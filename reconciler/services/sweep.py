@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.model_server_litter import remove_litter
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
 from reconciler.services.files import read_document
 from reconciler.services.record import PartRecord, PartState, read_records, write_records
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from reconciler.services.layout import Layout
 
 MARKER = "ORDAIN_PART_MARKER"
-_CHILD_GRACE_SECONDS = 5.0
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps POSIX shared memory
 
 
 class ChildKind(StrEnum):
@@ -29,6 +28,10 @@ class ChildKind(StrEnum):
 
     RUN = "run"
     SERVED_VERSION = "served-version"
+
+
+# A run's tasks may want a moment. A server has nothing to save, and takes 3 to 6 s to find that out.
+_GRACE_SECONDS = {ChildKind.RUN: 5.0, ChildKind.SERVED_VERSION: 0.0}
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Child:
 # The file in which a driver notes pid and start time, by what it started; a server's also has its port.
 _CLAIM = "claim.json"
 _WITHDRAWN = "withdrawn.json"
-_NOTES = {_CLAIM: ChildKind.RUN, "triton.json": ChildKind.SERVED_VERSION}
+_SERVER = "triton.json"
+_NOTES = {_CLAIM: ChildKind.RUN, _SERVER: ChildKind.SERVED_VERSION}
 
 
 def children(layout: Layout) -> list[Child]:
@@ -82,11 +86,11 @@ async def end_children(layout: Layout) -> list[str]:
     but us ended it, and we know that nothing of it is left.
     """
     living = children(layout)
-    await asyncio.gather(*(end_group(child.process, _CHILD_GRACE_SECONDS) for child in living))
+    await asyncio.gather(*(end_group(child.process, _GRACE_SECONDS[child.kind]) for child in living))
     for child in living:
         if child.kind is ChildKind.RUN and not is_alive(child.process):
             _withdraw(layout.processes / child.id)
-    _drop_shared_memory(layout)
+    _remove_litter(layout)
     return [child.id for child in living]
 
 
@@ -102,12 +106,10 @@ def _withdraw(folder: Path) -> None:
             (folder / _CLAIM).rename(folder / _WITHDRAWN)
 
 
-def _drop_shared_memory(layout: Layout) -> None:
-    """Remove what model servers had in shared memory, 1 MiB and more each: ended by a signal, they leave it."""
-    for file in layout.processes.glob("*/triton.json"):
-        prefix = (read_document(file) or {}).get("shared_memory")
-        for region in _SHARED_MEMORY.glob(f"{prefix}*") if prefix else ():
-            region.unlink(missing_ok=True)
+def _remove_litter(layout: Layout) -> None:
+    for file in layout.processes.glob(f"*/{_SERVER}"):
+        if note := read_document(file):
+            remove_litter(note["shared_memory"], ProcessIdentity(note["pid"], note["start_time"]))
 
 
 def _living(record: PartRecord) -> ProcessIdentity | None:

@@ -28,6 +28,7 @@ from pathlib import Path
 import psutil
 
 from reconciler.drivers.local.triton_install import TritonInstall, triton_command, triton_environment
+from reconciler.model_server_litter import remove_litter
 from reconciler.planning.observations import ServerSpec
 from reconciler.ports.errors import Waiting
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
@@ -39,7 +40,6 @@ _LOG_BYTES = 10 << 20
 _LOG_TAIL = 4000
 # A polite end takes Triton 3 s whether requests are in flight or not; who ends a server has drained it.
 _NO_GRACE = 0.0
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps POSIX shared memory
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,11 @@ async def launch(install: TritonInstall, folder: Path, model: str) -> tuple[Runn
 
 
 async def end_processes(folder: Path) -> None:
-    """End the server's whole session, whatever else runs out of the folder, and their shared memory."""
-    if last := running(folder):
-        await end_group(last.identity, _NO_GRACE)
-    for stray in strays(folder):
-        await end_group(stray, _NO_GRACE)
-    for region in _SHARED_MEMORY.glob(f"{_region(folder)}*"):
-        region.unlink(missing_ok=True)
+    """End the server's whole session, whatever else runs out of the folder, and what they have outside of it."""
+    last = running(folder)
+    for process in (*([last.identity] if last else ()), *strays(folder)):
+        await end_group(process, _NO_GRACE)
+        remove_litter(_region(folder), process)
 
 
 async def end(folder: Path) -> None:
