@@ -53,6 +53,10 @@ class RunLedger(Protocol):
         """Note a step of a leased run; raises Conflict when the lease went to another."""
         ...
 
+    async def note(self, run: RunRow, reason: str) -> None:
+        """Say why a leased run gets no further for now; the next record says something else."""
+        ...
+
     async def finished(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
         """Return those among the engine's runs that have ended; one that no row knows has not."""
         ...

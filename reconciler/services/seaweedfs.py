@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BUCKETS = ("artifacts", "models", "records")
 # Its own guess is a hundredth of the disk; a volume file grows to this and another is begun.
 _VOLUME_MEGABYTES = 1024
+# Its own count is the free space by the size of a volume: none with less than 1 GB free, and then nothing is stored.
+_VOLUMES = 1000
 _START_MARK = f"{BUCKETS[-1]}/started"
 _WRITABLE_SECONDS = 30.0
 _AGAIN_SECONDS = 0.05
@@ -46,7 +48,7 @@ def seaweedfs(settings: Settings) -> Part:
 
     return Part(
         name="s3",
-        argv=(str(program("weed")), f"-logdir={layout.s3}", "mini", *_options(settings, data)),
+        argv=(str(program("weed")), "-logtostderr", "mini", *_options(settings, data)),
         cwd=layout.s3,
         log=layout.log("s3"),
         address=settings.s3_endpoint,
@@ -102,6 +104,7 @@ def _options(settings: Settings, data: Path) -> list[str]:
         f"-s3.config={settings.layout.s3 / 'identities.json'}",
         f"-bucket={','.join(BUCKETS)}",
         f"-master.volumeSizeLimitMB={_VOLUME_MEGABYTES}",
+        f"-volume.max={_VOLUMES}",
         "-volume.preStopSeconds=0",  # for other servers to take over; there is none
         "-master.telemetry=false",
         "-master.resumeState=false",  # as `weed master` does; a resumed master leads too late, see _becomes_writable

@@ -27,7 +27,7 @@ from reconciler.planning.runs import (
     next_action,
 )
 from reconciler.ports.catalog import Catalog
-from reconciler.ports.errors import Ambiguous
+from reconciler.ports.errors import Ambiguous, Stalled, Waiting
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines, Submission
 from reconciler.ports.requests import RequestQueue
@@ -59,16 +59,23 @@ class RunOrchestrator:
         async with self.ledger.lease_due() as run:
             if run is None:
                 return Turned.IDLE
-            seen = await self.pipelines.find(run.run_id) if run.state.at_engine else None
-            action = next_action(run, seen, await self._registration(run))
-            self.reached(f"before-{type(action).__name__}")
-            step = await self._perform(action, run)
-            self.reached(f"after-{type(action).__name__}")
-            if step is not None:
-                await self.ledger.record(run, step)
-                self.reached("after-record")
-                await self._tidy(run, step)
+            try:
+                await self._one_step(run)
+            except (Waiting, Stalled) as error:
+                await self.ledger.note(run, str(error))
+                raise
             return Turned.ONE
+
+    async def _one_step(self, run: RunRow) -> None:
+        seen = await self.pipelines.find(run.run_id) if run.state.at_engine else None
+        action = next_action(run, seen, await self._registration(run))
+        self.reached(f"before-{type(action).__name__}")
+        step = await self._perform(action, run)
+        self.reached(f"after-{type(action).__name__}")
+        if step is not None:
+            await self.ledger.record(run, step)
+            self.reached("after-record")
+            await self._tidy(run, step)
 
     async def _registration(self, run: RunRow) -> Registration:
         if run.state is not RunState.REGISTERING:

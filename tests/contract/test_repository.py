@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intents.writing import blob_id
-from reconciler.ports.errors import Conflict, Stalled
+from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, NewCommit, Signature
 from reconciler.stores.git import repository as module
 from reconciler.stores.git.repository import GitRepository
@@ -55,6 +55,18 @@ def test_a_half_made_repository_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "state.git.unfinished" / "objects").mkdir(parents=True)
     assert GitRepository.create(tmp_path / "state.git").head() is None
     assert [each.name for each in tmp_path.iterdir()] == ["state.git"]
+
+
+def test_an_append_that_fails_leaves_nothing_behind(empty: GitRepository) -> None:
+    first = add(empty, {"a": b"1"})
+    old = empty.path / "objects" / "pack" / "tmp_pack_old"
+    old.touch()
+    os.utime(old, (0, 0))
+    before = {path for path in empty.path.rglob("*") if path != old}
+    with pytest.raises(Waiting, match="git could not write"):
+        empty.append("test", "1" * 40, [new({"b": b"2"})])
+    assert set(empty.path.rglob("*")) == before
+    assert empty.head() == first
 
 
 def test_what_is_appended_is_invisible_until_the_ref_moves(empty: GitRepository) -> None:

@@ -208,6 +208,28 @@ async def test_a_run_that_fails_its_orchestrator_comes_back_later_and_later(runs
     assert await leased(runs) is not None, "a record says that it goes on"
 
 
+async def test_why_a_run_gets_no_further_is_seen_until_it_does(runs: LedgerRuns, ledger: Ledger) -> None:
+    async def reason() -> str:
+        async with ledger.database(PostgresRole.API) as api:
+            view = await LedgerReads(api, "acme").run("fraud", "first")
+            assert view is not None
+            return view.reason
+
+    await runs.admit("1" * 40, [run()], [])
+    async with runs.lease_due() as found:
+        assert found is not None
+        await runs.note(found, "no space left")
+        assert await leased(runs) is None, "it is neither given back nor due by that"
+    assert await reason() == "no space left"
+    await make_due(ledger)
+    async with runs.lease_due() as again:
+        assert again is not None
+        await runs.note(found, "somebody else's word by now")
+        assert await reason() == "no space left"
+        await runs.record(again, Step(RunState.RUNNING, 0))
+    assert await reason() == ""
+
+
 async def test_a_claimed_run_is_due_again_at_once(runs: LedgerRuns) -> None:
     await runs.admit("1" * 40, [run()], [])
     async with runs.lease_due() as found:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.ports.errors import Waiting
@@ -32,8 +34,19 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
             check=False,
         )
         if done.returncode != 0:
+            _clear(repository)
             raise Waiting(f"git could not write to {repository}: {done.stderr.decode(errors='replace').strip()}")
         return _ids(Path(marks.name).read_text(), len(commits))
+
+
+def _clear(repository: Path) -> None:
+    """Remove what failed imports left: reports, which the error tells of, and packs that nobody writes any more."""
+    for report in repository.glob("fast_import_crash_*"):
+        report.unlink(missing_ok=True)
+    for pack in (repository / "objects" / "pack").glob("tmp_*"):
+        with suppress(FileNotFoundError):
+            if time.time() - pack.stat().st_mtime > TIMEOUT_SECONDS:
+                pack.unlink()
 
 
 def _ids(marks: str, count: int) -> Sequence[str]:

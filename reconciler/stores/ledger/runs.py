@@ -94,6 +94,11 @@ class LedgerRuns:
                 await connection.execute(SQL["put_task"], _task_row(run, task))
             await add_facts(connection, step.facts)
 
+    async def note(self, run: RunRow, reason: str) -> None:
+        """Say why a leased run gets no further for now; the next record says something else."""
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["note"], {**_key(run), "reason": as_text(reason)})
+
     async def finished(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
         """Return those among the engine's runs that have ended; one that no row knows has not."""
         async with self._database.transaction() as connection:

@@ -58,6 +58,10 @@ UPDATE runs SET
     finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 
+-- name: note
+-- Nothing else changes: a run that gets no further comes back later and later all the same.
+UPDATE runs SET reason = %(reason)s WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
+
 -- name: finished
 SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('succeeded', 'failed', 'cancelled')
 
