@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli.root import root_option
-from reconciler.services.layout import Layout
-from reconciler.services.settings import Settings
+
+if TYPE_CHECKING:
+    from reconciler.services.settings import Settings
 
 COMMANDS = {
     "up": "api.cli.platform",
@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "api.cli.explain",
     "new": "api.cli.new",
     "plan": "api.cli.plan",
+    "render": "api.cli.render",
     "schema": "api.cli.schema",
     "validate": "api.cli.validate",
 }
@@ -53,6 +54,11 @@ def main() -> None:
 @root_option
 def process(name: str, root: Path) -> None:
     """Be one of the platform's own processes; the supervisor starts them."""
+    import asyncio  # noqa: PLC0415 - commands start without it
+
+    from reconciler.services.layout import Layout  # noqa: PLC0415
+    from reconciler.services.settings import Settings  # noqa: PLC0415
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("httpx", "psycopg.pool"):
         logging.getLogger(library).setLevel(logging.WARNING)

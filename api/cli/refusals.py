@@ -16,6 +16,12 @@ class Unreadable(click.ClickException):
     exit_code = 2
 
 
+class Refused(click.ClickException):
+    """What a command is about has problems; one line names the first."""
+
+    exit_code = 1
+
+
 @contextmanager
 def refused(*errors: type[Exception]) -> Iterator[None]:
     """Show these errors as usage errors."""

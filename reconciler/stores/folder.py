@@ -57,7 +57,7 @@ class FolderSnapshot:
         try:
             if is_link:
                 return os.fsencode(os.readlink(file))  # noqa: PTH115
-            with open(file, "rb") as opened:  # noqa: PTH123
+            with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
                 return opened.read()
         except OSError as error:
             raise Stalled(f"{file} cannot be read: {error.strerror}") from error
