@@ -67,6 +67,6 @@ def _tell(found: ChangePlan, form: str) -> None:
 
             click.echo(to_markdown(found))
         case _:
-            from api.cli.plan_text import plan_text  # noqa: PLC0415
+            from api.cli.plan_text import PlanText  # noqa: PLC0415
 
-            Console(highlight=False).print(plan_text(found))
+            Console(highlight=False).print(PlanText(found), crop=False, end="")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
 from reconciler.planning.plan.change_plan import ChangePlan
-from reconciler.planning.plan.lines import Line, Mark, Section
+from reconciler.planning.plan.lines import Line, Mark
 from reconciler.planning.plan.report import headline, sections
 from reconciler.planning.plan.wording import printable
 
@@ -24,33 +25,34 @@ _STYLES = {
 }
 
 
-def plan_text(plan: ChangePlan) -> Group:
-    """Return the whole plan; nothing in it is taken for markup or for an escape sequence."""
-    return Group(Text(f"Plan: {headline(plan)}", style="bold"), *(_section(each) for each in sections(plan)))
-
-
-def _section(section: Section) -> Group:
-    style = "bold red" if section.alert else "bold"
-    title = Text.assemble("\n", (section.title, style), (f"  {printable(section.summary)}", "dim"))
-    return Group(title, *map(_Hanging, section.lines))
-
-
 @dataclass(frozen=True)
-class _Hanging:
-    """A line whose continuation, where it is too long, is set in below its text."""
+class PlanText:
+    """The whole plan, no line wider than the terminal; nothing in it is taken for markup or for an escape sequence.
 
-    line: Line
+    It brings its own segments: for thousands of lines, a renderable each takes three times as long.
+    """
+
+    plan: ChangePlan
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text, indent = printable(self.line.text), " " * (2 + 2 * self.line.depth)
-        room = max(options.max_width - len(indent) - 2, 20)
-        yield Segment(indent)
-        yield Segment(self.line.mark.value, _STYLES[self.line.mark])
-        # Most lines fit; wrapping takes 40 µs.
-        parts = [text] if cell_len(text) <= room else _wrapped(console, text, room)
-        yield Segment(f" {parts[0]}".rstrip() + "\n")
-        for part in parts[1:]:
-            yield Segment(f"{indent}  {part}\n")
+        yield Text(f"Plan: {headline(self.plan)}", style="bold")
+        for section in sections(self.plan):
+            style = "bold red" if section.alert else "bold"
+            yield Text.assemble("\n", (section.title, style), (f"  {printable(section.summary)}", "dim"))
+            for line in section.lines:
+                yield from _segments(line, console, options.max_width)
+
+
+def _segments(line: Line, console: Console, width: int) -> Iterator[Segment]:
+    """Yield a line; its continuation, where it is too long, is set in below its text."""
+    text, indent = printable(line.text), " " * (2 + 2 * line.depth)
+    room = max(width - len(indent) - 2, 20)
+    parts = [text] if cell_len(text) <= room else _wrapped(console, text, room)
+    yield Segment(indent)
+    yield Segment(line.mark.value, _STYLES[line.mark])
+    yield Segment(f" {parts[0]}".rstrip() + "\n")
+    for part in parts[1:]:
+        yield Segment(f"{indent}  {part}\n")
 
 
 def _wrapped(console: Console, text: str, room: int) -> list[str]:

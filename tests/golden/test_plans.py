@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from api.cli.plan_text import plan_text
+from api.cli.plan_text import PlanText
 from reconciler.planning.plan import to_json
 from reconciler.planning.plan.change_plan import ChangePlan
 from reconciler.planning.plan.markdown import to_markdown
@@ -15,7 +15,7 @@ from tests.golden.golden_files import check_golden
 
 def in_terminal(plan: ChangePlan, width: int) -> str:
     output = StringIO()
-    Console(file=output, width=width).print(plan_text(plan))
+    Console(file=output, width=width).print(PlanText(plan), crop=False, end="")
     return output.getvalue()
 
 
