@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from reconciler.planning.plan.change_plan import ChangePlan
 from reconciler.planning.plan.cost import DeploymentCost
@@ -60,25 +61,33 @@ def _share(weight: int | None) -> str:
     return "not live" if weight is None else f"{weight} %"
 
 
-_ACTIONS: Mapping[PodAction, tuple[Mark, str]] = {
-    PodAction.START: (Mark.ADDED, "start"),
-    PodAction.RESTART: (Mark.CHANGED, "restart"),
-    PodAction.REVISE: (Mark.CHANGED, "come as a new revision"),
-    PodAction.SCALE: (Mark.CHANGED, "scale without restart"),
-    PodAction.END: (Mark.REMOVED, "end"),
-    PodAction.REFUSED: (Mark.ALERT, "cannot change: the API server refuses it"),
+class _Action(NamedTuple):
+    """How an action is shown: its mark, what pods do, and that in a word."""
+
+    mark: Mark
+    words: str
+    done: str
+
+
+_ACTIONS: Mapping[PodAction, _Action] = {
+    PodAction.START: _Action(Mark.ADDED, "start", "start"),
+    PodAction.RESTART: _Action(Mark.CHANGED, "restart", "restart"),
+    PodAction.REVISE: _Action(Mark.CHANGED, "come as a new revision", "be revised"),
+    PodAction.SCALE: _Action(Mark.CHANGED, "scale without restart", "scale"),
+    PodAction.END: _Action(Mark.REMOVED, "end", "end"),
+    PodAction.REFUSED: _Action(Mark.ALERT, "cannot change: the API server refuses it", "be refused"),
 }
 
 
 def pods_section(plan: ChangePlan) -> Iterator[Section]:
     """Yield what becomes of pods, and why."""
     actions = [each.action for each in plan.pods]
-    summary = ", ".join(f"{plural(actions.count(each), 'workload')} {each}" for each in PodAction if each in actions)
+    summary = ", ".join(f"{actions.count(each)} to {_ACTIONS[each].done}" for each in PodAction if each in actions)
     yield from section("Pods", summary, (line for each in plan.pods for line in _pods(each)))
 
 
 def _pods(change: PodChange) -> Iterator[Line]:
-    mark, words = _ACTIONS[change.action]
+    mark, words, _ = _ACTIONS[change.action]
     when = " at once" if change.when is When.AT_ONCE else ", by the rollout"
     name = f"{change.kind} {change.namespace}/{change.name}"
     yield Line(mark, f"{name}: {_range(change)} {words}{when}")
