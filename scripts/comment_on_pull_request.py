@@ -24,7 +24,8 @@ TIMEOUT_SECONDS = 30
 PAGE = 100
 # GitHub's limit is 65,536 characters.
 LONGEST = 65_000
-CUT_OFF = "\n\n*Cut off here; the summary of the workflow run has the whole plan.*\n"
+CUT_OFF = "\n\n*Cut off here; the summary of the workflow run has the whole plan.*"
+NOTHING = "No plan could be made of this change; the log of the workflow run says why."
 
 
 def main(marker: str, file: str) -> None:
@@ -40,8 +41,9 @@ def main(marker: str, file: str) -> None:
 
 def comment_body(marker: str, text: str) -> str:
     """Return the comment, its marker first, within GitHub's limit."""
-    head = hidden(marker)
-    return f"{head}\n{text}" if len(text) <= LONGEST else f"{head}\n{text[:LONGEST]}{CUT_OFF}"
+    said = text.removeprefix(hidden(marker)).strip() or NOTHING
+    body = said if len(said) <= LONGEST else f"{said[:LONGEST]}{CUT_OFF}"
+    return f"{hidden(marker)}\n{body}"
 
 
 def hidden(marker: str) -> str:

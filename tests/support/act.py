@@ -17,6 +17,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 TIMEOUT_SECONDS = 90
+MERGED = "refs/remotes/pull/7/merge"
 IDENTITY = ("-c", "user.name=Ana", "-c", "user.email=ana@acme.example", "-c", "commit.gpgsign=false")
 
 # What GitHub's action does with these inputs, from a folder instead of a network. act itself stands in for
@@ -173,6 +174,16 @@ def pull_request(repository: Path, changes: Mapping[str, bytes | None]) -> dict[
     number = 7
     request = {"number": number, "head": {"ref": "change", "sha": head}, "base": {"ref": "main", "sha": base}}
     return {"action": "opened", "number": number, "pull_request": request}
+
+
+def checked_out(repository: Path, folder: Path) -> Path:
+    """Return a new checkout as actions/checkout makes it with fetch-depth 2: two commits deep, on no branch."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet")
+    git(folder, "fetch", "--quiet", "--depth=2", f"file://{repository}", f"HEAD:{MERGED}")
+    git(folder, "checkout", "--quiet", "--detach", MERGED)
+    git(folder, "remote", "add", "origin", git(repository, "remote", "get-url", "origin"))
+    return folder
 
 
 def write(folder: Path, files: Mapping[str, bytes | None]) -> None:

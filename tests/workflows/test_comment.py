@@ -11,7 +11,7 @@ from tests.support.act import ROOT
 from tests.support.github import TOKEN, GitHub
 
 SCRIPT = ROOT / "scripts" / "comment_on_pull_request.py"
-MARKER = "<!-- ordain-plan -->"
+MARKER = "<!-- ordain plan -->"
 
 
 def comment(forge: GitHub, folder: Path, text: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def comment(forge: GitHub, folder: Path, text: str, token: str = TOKEN) -> subpr
         "PULL_REQUEST": "7",
         "NO_PROXY": "127.0.0.1",
     }
-    command = [sys.executable, str(SCRIPT), "ordain-plan", str(file)]
+    command = [sys.executable, str(SCRIPT), "ordain plan", str(file)]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -58,7 +58,21 @@ def test_a_long_plan_is_cut_to_what_a_comment_may_have(forge: GitHub, tmp_path: 
     assert comment(forge, tmp_path, "x" * 100_000).returncode == 0
     body = forge.comments[0]["body"]
     assert len(body) < 65_536
-    assert body.endswith("the summary of the workflow run has the whole plan.*\n")
+    assert body.endswith("the summary of the workflow run has the whole plan.*")
+
+
+def test_a_plan_that_starts_with_the_marker_has_it_once(forge: GitHub, tmp_path: Path) -> None:
+    assert comment(forge, tmp_path, f"{MARKER}\nplan\n").returncode == 0
+    assert forge.comments[0]["body"] == f"{MARKER}\nplan"
+
+
+def test_no_plan_is_said_in_place_of_the_one_before(forge: GitHub, tmp_path: Path) -> None:
+    comment(forge, tmp_path, "plan")
+    assert comment(forge, tmp_path, "").returncode == 0
+    assert (
+        forge.comments[0]["body"]
+        == f"{MARKER}\nNo plan could be made of this change; the log of the workflow run says why."
+    )
 
 
 def test_a_token_that_can_only_read_is_no_failure(forge: GitHub, tmp_path: Path) -> None:

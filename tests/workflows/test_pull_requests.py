@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.act import ROOT, Act, Ran, pull_request
+from tests.support.act import ROOT, Act, Ran, checked_out, git, pull_request
 from tests.support.github import TOKEN, GitHub
 from tests.workflows.conftest import CALLED
 
@@ -24,7 +24,8 @@ BAD = {RUN: BAD_RUN, PROJECT: (ROOT / PROJECT).read_bytes().replace(b"cluster: l
 def run(act: Act, repository: Path, job: str, event: Mapping[str, Any], forge: GitHub | None = None) -> Ran:
     words = ["--job", job, "--local-repository", f"{CALLED}={ROOT}"]
     env = {"GITHUB_API_URL": forge.address} if forge else {}
-    return act.run(repository, *words, "--secret", f"GITHUB_TOKEN={TOKEN}", event=event, env=env)
+    workspace = checked_out(repository, repository.parent / git(repository, "rev-parse", "HEAD"))
+    return act.run(workspace, *words, "--secret", f"GITHUB_TOKEN={TOKEN}", event=event, env=env)
 
 
 def test_a_good_change_is_valid(act: Act, intents: Path) -> None:
