@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.refusals import readable
 from api.cli.root import root_option
 from api.cli.work_tree import tree_in
 from intents import starting
@@ -171,7 +172,8 @@ def _parts(name: str, form: str) -> list[str]:
 
 def _begin(root: Path, start: Callable[[Tree], Sequence[Started]], advice: str) -> None:
     """Write what `start` makes of the tree below `root`, and say what comes next."""
-    tree = tree_in(root)
+    with readable():
+        tree = tree_in(root)
     try:
         started = start(tree)
     except CannotStart as error:

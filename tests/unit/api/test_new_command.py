@@ -132,6 +132,11 @@ def test_a_started_template_is_compiled_and_sound(root: Path) -> None:
     subprocess.run(command, check=True, timeout=60)
 
 
+def test_a_repository_begins_with_a_cluster(tmp_path: Path) -> None:
+    assert new(tmp_path, "cluster", "local").exit_code == 0
+    assert list(tree_in(tmp_path)) == ["platform/clusters/local.yaml"]
+
+
 def test_a_run_of_a_template_starts_with_what_it_needs(root: Path) -> None:
     new(root, "run", "acme/fraud/mine", "--template", "hello")
     path = f"tenants/acme/projects/fraud/runs/{datetime.now(UTC).date().isoformat()}/mine.yaml"
