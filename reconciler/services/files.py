@@ -13,7 +13,8 @@ def write_document(path: Path, document: Any) -> None:
     """Replace `path` with a JSON document, for the owner's eyes alone; on disk when this returns."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1, sort_keys=True)
+        # As UTF-8: NATS reads its configuration from here, and knows no \u escapes.
+        json.dump(document, file, indent=1, sort_keys=True, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)

@@ -129,7 +129,7 @@ def _filer_store(folder: Path) -> str:
     By default there are eight, with 231 MB of buffers: the part takes 209 to 235 MB (PSS) after some use and a restart,
     and 158 to 167 MB with one.
     """
-    return f"[leveldb]\nenabled = true\ndir = {json.dumps(str(folder))}\n"
+    return f"[leveldb]\nenabled = true\ndir = {json.dumps(str(folder), ensure_ascii=False)}\n"
 
 
 def _identities(settings: Settings) -> dict[str, Any]:

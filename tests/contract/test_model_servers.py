@@ -103,9 +103,10 @@ async def opened(tmp_path: Path, objects: MemoryObjects) -> AsyncIterator[Open]:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Return the command line of every process that runs out of the folder."""
-    lines = (" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
-    return [line for line in lines if str(folder) in line and "triton" in line]
+    """Return the command line of every Triton that runs in the folder or below."""
+    found = [process.info for process in psutil.process_iter(["cmdline", "cwd"])]
+    lines = [" ".join(each["cmdline"] or []) for each in found if (each["cwd"] or "").startswith(str(folder))]
+    return [line for line in lines if "triton" in line]
 
 
 @pytest.fixture(params=["fake", pytest.param("triton", marks=triton)])

@@ -13,8 +13,11 @@ _RUNNING: list[RunningPlatform] = []
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """A platform of its own, started and ended by the command line; afterwards nothing of it is left."""
-    started = RunningPlatform.seeded_at(tmp_path_factory.mktemp("platform"))
+    """A platform of its own, started and ended by the command line; afterwards nothing of it is left.
+
+    Its path is one that people have: with a blank, and not of ASCII alone.
+    """
+    started = RunningPlatform.seeded_at(tmp_path_factory.mktemp("platform") / "für Ana")
     _RUNNING.append(started)
     started.up()
     try:

@@ -163,14 +163,17 @@ class RunningPlatform:
 
 
 def _processes_naming(text: str) -> Iterator[tuple[int, str]]:
-    wanted = text.encode()
     for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
         try:
-            words = (entry / "cmdline").read_bytes()
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = str((entry / "cwd").readlink())
         except OSError:
             continue
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and wanted in words:
-            yield int(entry.name), words.replace(b"\0", b" ").decode(errors="replace")
+        # Tritons name nothing but where they run; GitPython's helpers of this very test run in the repository.
+        if text in words or (where.startswith(text) and "triton" in words):
+            yield int(entry.name), words
 
 
 @dataclass(frozen=True)

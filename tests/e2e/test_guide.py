@@ -36,9 +36,8 @@ def test_the_guide_does_what_it_says(platform: RunningPlatform) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    first, second, again = (
-        json.loads(line)["outputs"] for line in done.stdout.splitlines() if line.startswith('{"model_name"')
-    )
+    answers = [json.loads(line)["outputs"] for line in done.stdout.splitlines() if line.startswith('{"model_name"')]
+    first, second, again = ({each["name"]: each["data"] for each in outputs} for outputs in answers)
     assert first == again, "rolled back"
     assert first != second
     assert "Register tumour from tumour-second" in done.stdout

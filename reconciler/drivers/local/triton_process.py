@@ -36,6 +36,7 @@ from reconciler.process_identity import ProcessIdentity, end_group, identity_of,
 _PREFIX = "serve-"
 _CLAIMING = ".claiming-"
 _ENDED = ".ended-"
+_PROGRAMS = ("/tritonserver", "/triton_python_backend_stub")
 _LOG_BYTES = 10 << 20
 _LOG_TAIL = 4000
 # A polite end takes Triton 3 s whether requests are in flight or not; who ends a server has drained it.
@@ -133,7 +134,7 @@ async def launch(install: TritonInstall, folder: Path, model: str) -> tuple[Runn
         log_path.replace(folder / "triton.log.1")
     with log_path.open("ab") as log:
         child = subprocess.Popen(  # noqa: ASYNC220 - vfork, a millisecond
-            triton_command(install, folder, model, port, _region(folder)),
+            triton_command(install, model, port, _region(folder)),
             env=triton_environment(install, folder),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -165,15 +166,12 @@ async def end(folder: Path) -> None:
 
 def strays(folder: Path) -> list[ProcessIdentity]:
     """Return Tritons and stubs of this folder: a start cut off before triton.json, stubs that outlived Triton."""
-    stub, repository = (
-        f"{folder}/backends/python/triton_python_backend_stub",
-        f"--model-repository={folder}/model",
-    )
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words = process.cmdline()
-            if words and (words[0] == stub or repository in words) and (identity := identity_of(process.pid)):
+            ours = bool(words) and words[0].endswith(_PROGRAMS) and process.cwd() == str(folder)
+            if ours and (identity := identity_of(process.pid)):
                 found.append(identity)
     return found
 
