@@ -25,8 +25,10 @@ from typing import Any
 
 import ryaml
 
-from intents.composing import MAX_BYTES
 from intents.scalars import FICKLE_WORDS
+
+LONGEST = 64 * 1024
+"""Bytes. Longer documents are rare, and one with thousands of problems would be looked at twice."""
 
 # What libyaml refuses, and what one YAML version takes for a line break and the other does not.
 _FOREIGN = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -66,7 +68,7 @@ _ADMITTED = re.compile(rf"(?:{_LINE}(?:\n|\Z))*+", re.VERBOSE)
 
 def fast_value(body: bytes) -> Any:
     """Return the value of a document, the very one that `compose` gives it without findings, or else None."""
-    if len(body) > MAX_BYTES:
+    if len(body) > LONGEST:
         return None
     try:
         text = body.decode()

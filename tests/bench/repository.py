@@ -34,7 +34,7 @@ def generate(size: int) -> Files:
     chance = random.Random(SEED)  # noqa: S311 - a seeded repository keeps no secret
     tenants = [f"tenant-{number:03}" for number in range(min(TENANTS, max(1, size // INTENTS_A_TENANT)))]
     packages = dict(_packages())
-    files = {**packages, **{path: text.encode() for path, text in _shared(tenants)}}
+    files = {**packages, **{path: text.encode() for path, text in _shared(tenants, PROJECTS)}}
     projects = [Project(tenant, name, cluster, chance) for tenant in tenants for name, cluster in PROJECTS.items()]
     while True:
         for project in projects:
@@ -42,6 +42,12 @@ def generate(size: int) -> Files:
             if not room:
                 return files
             files |= project.more(room)
+
+
+def only_tenants(count: int) -> Files:
+    """Return a repository of so many tenants with a project each, and nothing in them."""
+    names = [f"tenant-{number:04}" for number in range(count)]
+    return {path: text.encode() for path, text in _shared(names, {"fraud": "main"})} | dict(_packages())
 
 
 def write(files: Mapping[str, bytes], root: Path) -> None:
@@ -142,7 +148,7 @@ class Project:
         number = self._number("deployment")
         served = self.models[-2:]
         strategies = _STRATEGIES if self.cluster == "main" else _STRATEGIES_ON_KNATIVE
-        traffic, weights = strategies[number % len(strategies)] if len(served) > 1 else _REPLACE
+        traffic, weights = self.chance.choice(strategies) if len(served) > 1 else _REPLACE
         versions = [_version(model, self.chance.randint(1, 4)) for model in served[-len(weights) :]]
         listed = _in("".join(_item(each) for each in versions))
         endpoint = "endpoint:\n  access: tenant\n  timeout: 5s\n"
@@ -222,7 +228,7 @@ def _packages() -> Iterator[tuple[str, bytes]]:
         yield from ((f"templates/{name}/1.{number}.0/pipeline.yaml", package) for number in range(TEMPLATE_VERSIONS))
 
 
-def _shared(tenants: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _shared(tenants: Iterable[str], projects: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "platform/platform.yaml", _document("Platform", "platform", 0, _PLATFORM)
     yield "platform/clusters/main.yaml", _document("Cluster", "cluster", 1, _CLUSTER.format("Standard"))
     yield "platform/clusters/burst.yaml", _document("Cluster", "cluster", 1, _CLUSTER.format("Knative"))
@@ -233,7 +239,7 @@ def _shared(tenants: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield f"templates/finetune/1.{number}.0/template.yaml", _document("Template", "template", 3, _TRAINING)
     for tenant in tenants:
         yield f"tenants/{tenant}/tenant.yaml", _document("Tenant", "tenant", 2, _TENANT.format(tenant))
-        for project, cluster in PROJECTS.items():
+        for project, cluster in projects.items():
             path = f"{_folder(tenant, project)}/project.yaml"
             yield path, _document("Project", "project", 4, _PROJECT.format(cluster))
 
