@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from api.cli.memory import without_collection
 from api.cli.refusals import readable
+from reconciler.memory import without_collection
 
 if TYPE_CHECKING:  # loaded when the command is called: other commands start without them
     from reconciler.planning.plan import ChangePlan

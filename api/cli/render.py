@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from api.cli import rendering
-from api.cli.memory import without_collection
 from api.cli.refusals import readable
+from reconciler.memory import without_collection
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

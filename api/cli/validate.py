@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from api.cli import validating
-from api.cli.memory import without_collection
 from api.cli.refusals import readable
 from api.cli.report import Form
 from api.cli.report_forms import FORMS
+from reconciler.memory import without_collection
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from intents.identity import identify
 from intents.problems import InvalidIntent
 from intents.reading import Document, read
 from intents.tree import Tree
+from reconciler.memory import without_collection
 from reconciler.ports.repository import Change, Repository
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,13 @@ class TreeAtHead:
 
 def advanced(repository: Repository, tree: Tree, old: str | None, new: str) -> Tree:
     """Return `tree`, which is the one of commit `old`, as it is at commit `new`."""
-    changes = repository.files(new) if old is None else repository.changes(old, new)
+    if old is None:
+        with without_collection():
+            return _with_changes(repository, tree, repository.files(new))
+    return _with_changes(repository, tree, repository.changes(old, new))
+
+
+def _with_changes(repository: Repository, tree: Tree, changes: Iterable[Change]) -> Tree:
     return tree.advance({change.path: _document(repository, change) for change in changes if identify(change.path)})
 
 
