@@ -33,16 +33,10 @@ class State:
         documents: dict[str, Document[Spec] | None] = dict.fromkeys(changed & set(self.tree))
         for path in sorted(changed & blobs.keys()):
             try:
-                documents |= _read(path, blobs[path], body)
+                if (identity := identify(path)) is not None:
+                    documents[path] = read_as(identity, path, body(path), blobs[path])
+                elif problem := misplaced(path):
+                    problems.append(problem)
             except InvalidIntent as invalid:
                 problems += invalid.problems
         return State(blobs, self.tree.advance(documents), tuple(problems))
-
-
-def _read(path: str, blob: str, body: Callable[[str], bytes]) -> dict[str, Document[Spec]]:
-    identity = identify(path)
-    if identity is not None:
-        return {path: read_as(identity, path, body(path), blob)}
-    if problem := misplaced(path):
-        raise InvalidIntent([problem])
-    return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -33,19 +33,21 @@ class FolderSnapshot:
 
     @cached_property
     def _bodies(self) -> dict[str, bytes]:
-        found = (entry for folder in FOLDERS for entry in self._below(folder))
-        return {path: self._read(path, is_link=is_link) for path, is_link in found if belongs(path)}
+        found: dict[str, bool] = {}
+        for folder in FOLDERS:
+            self._list(folder, found)
+        return {path: self._read(path, is_link=is_link) for path, is_link in found.items() if belongs(path)}
 
-    def _below(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """Yield each file below a folder, if that is there, and whether it is a link. No link is followed."""
+    def _list(self, folder: str, found: dict[str, bool]) -> None:
+        """Add each file below a folder, if that is there, and whether it is a link. No link is followed."""
         try:
-            with os.scandir(self.root / folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
+            with os.scandir(f"{self.root}/{folder}") as entries:
+                for entry in entries:
                     path = f"{folder}/{_text(folder, entry.name)}"
                     if entry.is_dir(follow_symlinks=False):
-                        yield from self._below(path)
-                    elif entry.is_symlink() or entry.is_file():
-                        yield path, entry.is_symlink()
+                        self._list(path, found)
+                    elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
+                        found[path] = entry.is_symlink()
         except FileNotFoundError:
             return
         except OSError as error:
