@@ -36,6 +36,7 @@ class Document(Generic[S_co]):
         *location: str | int,
         hint: str = "",
         severity: Severity = Severity.ERROR,
+        across: str = "",
     ) -> Problem:
         """Return a problem at `location`, such as `"spec", "versions", 0, "model"`, with its line.
 
@@ -43,7 +44,7 @@ class Document(Generic[S_co]):
         """
         line, column = _composed(self.body).place(location)
         message = shortened(message, LONGEST_MESSAGE)
-        return Problem(code, self.path, line, column, message, hint, severity, dotted(location))
+        return Problem(code, self.path, line, column, message, hint, severity, dotted(location), across)
 
 
 @lru_cache(maxsize=4)

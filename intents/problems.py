@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -28,10 +28,21 @@ class Problem:
     severity: Severity = Severity.ERROR
     field: str = ""
     """Dotted path in the document, such as `spec.versions.0.model`."""
+    across: str = ""
+    """What the message leaves out because it names other tenants or their use: for the platform's own people."""
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.path}:{self.line}:{self.column}: {self.code}: {self.message}{hint}"
+        return f"{self.path}:{self.line}:{self.column}: {self.code}: {self.told}{hint}"
+
+    @property
+    def told(self) -> str:
+        """The message, with all that is known across tenants."""
+        return f"{self.message} ({self.across})" if self.across else self.message
+
+    def within_tenant(self) -> Problem:
+        """Return the problem as a tenant may see it."""
+        return replace(self, across="") if self.across else self
 
 
 class InvalidIntent(Exception):

@@ -34,7 +34,7 @@ def _plain(problem: Problem) -> dict[str, Any]:
         "line": problem.line,
         "column": problem.column,
         "field": problem.field,
-        "message": problem.message,
+        "message": problem.told,
         "hint": problem.hint,
     }
 
@@ -107,7 +107,7 @@ _IN_PROPERTIES = _IN_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def _with_hint(problem: Problem) -> str:
-    return f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+    return f"{problem.told} ({problem.hint})" if problem.hint else problem.told
 
 
 FORMS: Mapping[Form, Callable[[Report], str]] = {

@@ -30,7 +30,7 @@ def _told(report: Report, problem: Problem) -> str:
 def _lines(report: Report, problem: Problem) -> Iterator[str]:
     place = f":{problem.line}:{problem.column}" if problem.line else ""
     title = click.style(f"{problem.severity}[{problem.code}]", fg=_COLOURS[problem.severity], bold=True)
-    yield f"{report.root}{problem.path}{place}: {title}: {shown(problem.message)}"
+    yield f"{report.root}{problem.path}{place}: {title}: {shown(problem.told)}"
     text = report.line(problem.path, problem.line) if problem.line else ""
     if text.strip():
         number, blank = str(problem.line), " " * len(str(problem.line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,10 +59,17 @@ def answer(request: Request, status: HTTPStatus, code: str, detail: str, problem
         "status": status.value,
         "code": code,
         "detail": detail,
-        "problems": [asdict(problem) for problem in problems],
+        "problems": [_seen(problem) for problem in problems],
     }
     headers = {"Retry-After": str(RETRY_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
     return JSONResponse(body, status.value, headers, MEDIA_TYPE)
+
+
+def _seen(problem: Problem) -> dict[str, Any]:
+    """Return a problem as the tenant that asked may see it."""
+    seen = asdict(problem.within_tenant())
+    del seen["across"]
+    return seen
 
 
 def install(app: FastAPI) -> None:

@@ -70,5 +70,5 @@ def request_view(status: RequestStatus) -> dict[str, Any]:
         "state": status.state.value,
         "commit": status.commit,
         "paths": list(status.paths),
-        "problems": [str(problem) for problem in status.problems],
+        "problems": [str(problem.within_tenant()) for problem in status.problems],
     }

@@ -33,11 +33,9 @@ def _deleted(world: World, limit: ShareLimit) -> Iterator[Problem]:
     gone = [path for path in world.differing if path in known and path not in world.head]
     allowed = max(limit.floor, floor(limit.share * len(known)))
     if len(gone) > allowed:
-        message = (
-            f"this change deletes {len(gone)} of {len(known)} deployments ({_some(gone)}); without an approver's word "
-            f"at most {allowed} ({limit.at_most} of them, or {limit.floor})"
-        )
-        yield Problem("change-limit", gone[0], 0, 0, message, _HINT)
+        message = f"this change deletes {len(gone)} deployments; without an approver's word at most {allowed}"
+        across = f"{limit.at_most} of {len(known)}, or {limit.floor}: {_some(gone)}"
+        yield Problem("change-limit", gone[0], 0, 0, message, _HINT, across=across)
 
 
 def _touched(world: World, limit: int) -> Iterator[Problem]:
@@ -47,11 +45,9 @@ def _touched(world: World, limit: int) -> Iterator[Problem]:
         if identity is not None and identity.tenant:
             tenants.setdefault(identity.tenant, path)
     if len(tenants) > limit:
-        message = (
-            f"this change touches {len(tenants)} tenants ({_some(list(tenants))}); without an approver's word at most "
-            f"{limit}"
-        )
-        yield Problem("change-limit", next(iter(tenants.values())), 0, 0, message, _HINT)
+        message = f"this change touches {len(tenants)} tenants; without an approver's word at most {limit}"
+        where = next(iter(tenants.values()))
+        yield Problem("change-limit", where, 0, 0, message, _HINT, across=_some(list(tenants)))
 
 
 def _some(names: list[str]) -> str:

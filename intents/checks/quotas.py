@@ -49,7 +49,8 @@ def cluster_holds_all_deployments(change: Change) -> Iterator[Problem]:
     name, world = change.document.identity.name, change.world
     before, after = world.used_before.clusters.get(name, NOTHING), world.used_after.clusters.get(name, NOTHING)
     where = lambda: projects_on(change.head, name)  # noqa: E731 - only where needed
-    yield from _overruns(change, Scope(f"cluster {name}", before, after, where, lambda each: each.tenant))
+    scope = Scope(f"cluster {name}", before, after, where, lambda each: each.tenant, shared=True)
+    yield from _overruns(change, scope)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Scope:
     """Its projects. Asked for only when something is over a limit."""
     part: Callable[[Identity], str]
     """What the sum is broken down by in a message."""
+    shared: bool = False
+    """Several tenants use it: how much of it is used is not for each of them to see."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,18 @@ def _overruns(change: Change, scope: Scope) -> Iterator[Problem]:
 def _overrun(change: Change, scope: Scope, resource: Resource, allowed: Decimal, *, lowered: bool) -> Problem:
     users = list(_users(change, scope, resource))
     blamed = None if lowered and _without_growth(users) > allowed else _who_goes_over(users, allowed)
-    message = _arithmetic(scope, users, resource, allowed)
+    message, across = _arithmetic(scope, users, resource, allowed), ""
+    if scope.shared:
+        across = message
+        message = f"deployments could use more {unit(resource)} than the {said(allowed, resource)} of {scope.name}"
     if blamed is None:
         where, hint = place(change.document.spec, resource), "lower what deployments may use first"
-        return change.document.problem(CODES[resource.field], message, *where, hint=hint)
+        return change.document.problem(CODES[resource.field], message, *where, hint=hint, across=across)
     severity = Severity.ERROR if blamed.asked else Severity.WARNING
     hint = f"fewer replicas or smaller ones, or a larger limit for the {scope.name}"
     message += f"; {blamed.target.identity.name} is {_versions(blamed, resource)}"
-    return blamed.target.problem(CODES[resource.field], message, "spec", "versions", hint=hint, severity=severity)
+    where = ("spec", "versions")
+    return blamed.target.problem(CODES[resource.field], message, *where, hint=hint, severity=severity, across=across)
 
 
 def _users(change: Change, scope: Scope, resource: Resource) -> Iterator[User]:

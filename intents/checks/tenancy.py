@@ -21,9 +21,10 @@ def hostnames_are_its_own(change: Change) -> Iterator[Problem]:
     for position, label in enumerate(document.spec.hostnames):
         others = sorted(path for path in change.head.claimants(label) if path != change.path)
         if others:
-            message = f"host name {label} is also claimed in {others[0]}"
+            message = f"host name {label} is also claimed by another tenant"
             hint = "choose another; the first label of a request's host names its tenant"
-            yield document.problem("duplicate-hostname", message, "spec", "hostnames", position, hint=hint)
+            place = ("spec", "hostnames", position)
+            yield document.problem("duplicate-hostname", message, *place, hint=hint, across=f"in {others[0]}")
 
 
 def default_project_exists(change: Change) -> Iterator[Problem]:

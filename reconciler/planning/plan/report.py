@@ -151,7 +151,7 @@ def _problems(plan: ChangePlan) -> Iterator[Section]:
 def _problem(problem: Problem) -> Iterator[Line]:
     refuses = problem.severity is Severity.ERROR
     code = problem.code if refuses else f"{problem.code} (warning)"
-    yield Line(Mark.ALERT if refuses else Mark.PLAIN, f"{code}: {problem.message}")
+    yield Line(Mark.ALERT if refuses else Mark.PLAIN, f"{code}: {problem.told}")
     place = f"{problem.path}:{problem.line}:{problem.column}" if problem.line else problem.path
     yield Line(Mark.PLAIN, f"in {place}", 1)
     if problem.hint:

@@ -5,7 +5,6 @@ A cluster is shared, so how much of it is used tells what others use; only platf
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -79,7 +78,7 @@ def narrowed(plan: ChangePlan, tenant: str) -> ChangePlan:
             clusters=tuple(sorted({each.cluster for each in manifests})),
         ),
         limits=tuple(replace(each, of=None) for each in plan.limits),
-        problems=tuple(_problem(each, tenant) for each in plan.problems if each.path.startswith(folder)),
+        problems=tuple(each.within_tenant() for each in plan.problems if each.path.startswith(folder)),
     )
 
 
@@ -92,24 +91,3 @@ def _cost(cost: Cost | None, tenant: str) -> Cost | None:
         return None
     before, after = (sum(each, FREE) for each in zip(*((item.before, item.after) for item in mine), strict=True))
     return replace(cost, before=before, after=after, deployments=mine)
-
-
-_PLACE = re.compile(r"tenants/(?P<tenant>[^/\s]+)(?:/\S*)?")
-
-
-_LISTED = re.compile(r"(deployments|tenants) \([^)]*\)")
-"""What a change limit counts, by name (`intents.checks.blast`)."""
-_USE = re.compile(r"deployments could use .* of (cluster [a-z0-9-]+): [^;]*")
-"""A check's arithmetic over a cluster, which is broken down by tenant (`intents.checks.quotas`)."""
-
-
-def _problem(problem: Problem, tenant: str) -> Problem:
-    """Return a problem without the places and the use of other tenants in its text."""
-
-    def hidden(place: re.Match[str]) -> str:
-        return place[0] if place["tenant"] == tenant else "another tenant"
-
-    message = _USE.sub(r"all deployments together could use more than \1 has", problem.message)
-    if problem.code == "change-limit":
-        message = _LISTED.sub(r"\1", message)
-    return replace(problem, message=_PLACE.sub(hidden, message), hint=_PLACE.sub(hidden, problem.hint))

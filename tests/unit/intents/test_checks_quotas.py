@@ -74,7 +74,9 @@ def test_a_tenants_sum_goes_over_its_projects_and_a_clusters_over_its_tenants() 
     assert "fraud 1.5 + search 1.5" in problem.message
     base = advanced(small_tree(), {SEARCH: more[SEARCH], CLUSTER: {**SPECS[CLUSTER], "capacity": CAPACITY}})
     (problem,) = problems(base, change)
-    assert "the 2 of cluster local: acme 3" in problem.message
+    assert "more CPUs than the 2 of cluster local" in problem.message
+    assert "acme" not in problem.message, "what others use of a cluster is not for each tenant to see"
+    assert problem.across.endswith("the 2 of cluster local: acme 3")
 
 
 CAPACITY = {"cpus": 2, "memory": "99Gi"}
