@@ -52,8 +52,8 @@ def measure_runs(acme: Tenant) -> Table:
     committed, submitted = [], []
     for number in range(RUNS):
         asked = datetime.now(UTC)
-        seconds, _ = timed(lambda number=number: acme.start_run("hello@1.0.0", f"bench-{number}"))  # type: ignore[misc]
-        run = acme.succeeded(f"bench-{number}")
+        seconds, _ = timed(lambda number=number: acme.start_run("hello@1.0.0", f"timed-{number}"))  # type: ignore[misc]
+        run = acme.succeeded(f"timed-{number}")
         committed.append(seconds)
         submitted.append((datetime.fromisoformat(run["submitted_at"]) - asked).total_seconds())
     found = table(f"POST run, {RUNS} one after another, through Envoy", "until", "p50", "p99")
