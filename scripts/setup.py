@@ -190,6 +190,7 @@ def uv_environment(settings: IndexSettings) -> dict[str, str]:
     env = settings.for_uv() | env  # who set uv's own variables meant them
     env["UV_PYTHON_DOWNLOADS"] = "never"
     env["UV_NO_CONFIG"] = "1"
+    env["TMPDIR"] = str(UV_FOLDER)  # where a build leaves its lock file
     if "UV_CACHE_DIR" not in env and not home_is_writable(env):
         env["UV_CACHE_DIR"] = str(UV_FOLDER / "cache")
     return env
