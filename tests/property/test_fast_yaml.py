@@ -113,7 +113,7 @@ def test_a_soup_of_corners(text: str) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=100_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=SOUP | LINES | st.text(max_size=60))
 def test_a_large_soup_of_corners(text: str) -> None:
     assert agrees(text)
