@@ -32,6 +32,8 @@ Place = tuple[int, int]
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 LONGEST_MESSAGE = 400
+MOST_PROBLEMS = 1000
+"""Of one document. Its 256 KiB have room for 80,000, which take seconds to explain and fill no screen."""
 FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
 """Line breaks in YAML 1.1, ordinary characters in 1.2."""
 
@@ -231,6 +233,8 @@ class _Composer:
 
     def _find(self, code: str, message: str, hint: str, event: Event, location: Location) -> None:
         self._composed.findings.append(Finding(code, message, hint, _place(event), location))
+        if len(self._composed.findings) > MOST_PROBLEMS:
+            raise _Stop
 
     def _stop(self, code: str, message: str, hint: str, event: Event) -> NoReturn:
         self._find(code, message, hint, event, ())

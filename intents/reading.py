@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from intents.catalogue import CATALOGUE
-from intents.composing import LONGEST_MESSAGE, Composed, Location, compose, shortened
+from intents.composing import LONGEST_MESSAGE, MOST_PROBLEMS, Composed, Location, compose, shortened
 from intents.documents import Document, dotted
 from intents.fast_yaml import fast_value
 from intents.hints import did_you_mean, nearest
@@ -22,9 +22,6 @@ ENVELOPES: dict[Kind, type[Envelope[Any]]] = {
     kind: Envelope[spec]  # type: ignore[valid-type]
     for kind, spec in SPECS.items()
 }
-
-MOST_PROBLEMS = 1000
-"""Of one document. Its 256 KiB have room for 80,000, which take seconds to explain and fill no screen."""
 
 
 def read(path: str, body: bytes, blob: str = "") -> Document[Spec]:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intents.composing import MAX_BYTES
+from intents.composing import MAX_BYTES, MOST_PROBLEMS
 from intents.problems import InvalidIntent
-from intents.reading import MOST_PROBLEMS, read
+from intents.reading import read
 from tests.fixtures.trees import ACME, RUN, TRAIN
 from tests.property.test_fast_yaml import CORNERS
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from intents.checks import check
+from intents.composing import MOST_PROBLEMS
 from intents.kinds import Kind, RunSpec
 from intents.problems import InvalidIntent, Problem
-from intents.reading import MOST_PROBLEMS, read
+from intents.reading import read
 from intents.writing import blob_id, dump
 from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
 
