@@ -12,6 +12,7 @@ from rich.table import Table
 
 from intents.identity import identify
 from intents.reading import read
+from tests.bench.plan import measure_plan
 from tests.bench.repository import generate, only_tenants, write
 from tests.bench.tables import MIB, ROOT, Cold, cold, ordain, table, timed
 
@@ -30,6 +31,7 @@ def tables(folder: Path) -> Iterator[Table]:
     yield _limits(validated, rendered, cold(ordain("render", tenants), RUNS[SIZES[0]]))
     yield _growth(validated, rendered)
     yield _beside_the_plain_way(repositories[10_000], validated[10_000])
+    yield measure_plan(folder / "plan")
     yield measure_reading()
 
 

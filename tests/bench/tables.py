@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -67,9 +67,9 @@ class Cold:
         return f"{self.fastest:.2f} s", f"{self.median:.2f} s", f"{cpu:.2f} s", f"{self.peak_bytes / MIB:.0f} MiB"
 
 
-def cold(words: Sequence[str | Path], runs: int, cwd: Path = ROOT) -> Cold:
-    """Run a Python program `words` so many times. Raises CalledProcessError where it does not end with 0."""
-    found = [_run([sys.executable, *map(str, words)], cwd) for _ in range(runs)]
+def cold(words: Sequence[str | Path], runs: int, ends: Collection[int] = (0,)) -> Cold:
+    """Run a Python program `words` so many times. Raises CalledProcessError where it ends otherwise than in `ends`."""
+    found = [_run([sys.executable, *map(str, words)], ends) for _ in range(runs)]
     seconds, cpu, peaks = zip(*found, strict=True)
     return Cold(seconds, cpu, max(peaks))
 
@@ -79,12 +79,12 @@ def ordain(*words: str | Path) -> tuple[str | Path, ...]:
     return ("-m", "api.main", *words)
 
 
-def _run(command: Sequence[str], cwd: Path) -> tuple[float, float, int]:
+def _run(command: Sequence[str], ends: Collection[int]) -> tuple[float, float, int]:
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds, process.returncode = time.perf_counter() - began, os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode not in ends:
         raise subprocess.CalledProcessError(process.returncode, command)
     # Linux counts the peak in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
