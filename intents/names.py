@@ -77,8 +77,9 @@ RULES = {
     "model version": NameRule(9, _NUMBER, "a number from 1"),
 }
 
-RESERVED = {"tenant": frozenset({"platform"})}
-"""`platform/` is the platform's own folder beside the tenants' ones on a rendered branch."""
+PLATFORM_TENANT = "platform"
+"""Stands for a tenant's name where the platform itself is meant: rows, events, its folder on a rendered branch."""
+RESERVED = {"tenant": frozenset({PLATFORM_TENANT})}
 
 
 # One tree names the same tenants, projects, models and templates thousands of times over.

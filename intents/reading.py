@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,7 @@ from intents.identity import Identity, identify, misplaced
 from intents.kinds import SPECS, Envelope, Kind, Spec
 from intents.problems import InvalidIntent, Problem
 
-__all__ = ["ENVELOPES", "Document", "read"]
+__all__ = ["ENVELOPES", "Document", "labels_of", "read"]
 
 ENVELOPES: dict[Kind, type[Envelope[Any]]] = {
     kind: Envelope[spec]  # type: ignore[valid-type]
@@ -37,6 +38,14 @@ def read_as(identity: Identity, path: str, body: bytes, blob: str) -> Document[S
     envelope = _read_fast(identity, body) or _read_thoroughly(identity, path, body)
     metadata = envelope.metadata
     return Document(path, identity, envelope.spec, blob, body, metadata.labels, metadata.annotations)
+
+
+def labels_of(path: str, body: bytes) -> Mapping[str, str]:
+    """Return the labels of the intent at `path`; none for what is no valid intent."""
+    try:
+        return read(path, body).labels
+    except InvalidIntent:
+        return {}
 
 
 def _read_fast(identity: Identity, body: bytes) -> Envelope[Any] | None:

@@ -24,6 +24,8 @@ from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
 from reconciler.workers.publisher import Publisher
+from reconciler.workers.request_sweep import SWEEP_SECONDS as REQUEST_SWEEP_SECONDS
+from reconciler.workers.request_sweep import RequestSweep
 from reconciler.workers.rollout_controller import RolloutController
 from reconciler.workers.run_cursor import RunCursor
 from reconciler.workers.run_orchestrator import LOOK_AGAIN_SECONDS, RunOrchestrator
@@ -69,6 +71,7 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("run-cursor", cursor.turn),
         *(loops.beside("run-orchestrator", orchestrator.turn, sweep=LOOK_AGAIN_SECONDS) for _ in range(ORCHESTRATORS)),
         loops.alone("run-sweep", run_sweep.turn, sweep=RUN_SWEEP_SECONDS),
+        loops.alone("request-sweep", RequestSweep(queue).turn, sweep=REQUEST_SWEEP_SECONDS),
         loops.alone("hydrator", hydrator.turn),
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from intents.identity import Identity
 from intents.kinds.base import Kind
+from intents.names import PLATFORM_TENANT
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,5 @@ def committed_fact(identity: Identity, path: str, blob: str | None, commit: str,
     name = f"{identity.name}@{identity.version}" if identity.version else identity.name
     data = {"path": path, "blob": blob, "request": request}
     told_once = uuid5(NAMESPACE_OID, f"ordain/{commit}/{path}")
-    return Fact(identity.tenant, identity.project, noun, verb if blob else "removed", name, commit, data, told_once)
+    tenant = identity.tenant or PLATFORM_TENANT
+    return Fact(tenant, identity.project, noun, verb if blob else "removed", name, commit, data, told_once)

@@ -18,6 +18,7 @@ from intents.reading import read
 from intents.tree import Tree
 from intents.writing import blob_id
 from reconciler.planning.capabilities import not_carried_out
+from reconciler.planning.idempotency import RequestKey
 
 RequestId = NewType("RequestId", UUID)
 CommitId = NewType("CommitId", str)
@@ -79,6 +80,8 @@ class WriteRequest:
     """What led a worker to ask: an event, a request or a commit, named."""
     body: str = ""
     """Evidence for the commit message, free text."""
+    key: RequestKey | None = None
+    """Under which the same may be asked again."""
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from intents.problems import Problem
 from reconciler.planning.events import Fact
+from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteRequest
+
+
+class KeyReused(Exception):
+    """An idempotency key was given again with something else: the client must choose another."""
 
 
 class RequestState(StrEnum):
@@ -33,6 +38,7 @@ class RequestStatus:
     state: RequestState
     commit: str
     paths: tuple[str, ...]
+    """The paths that its commit changed; until there is one, those that it asks to write."""
     problems: tuple[Problem, ...]
     conflict: bool
 
@@ -47,6 +53,7 @@ class Projected:
     kind: str
     name: str
     blob: str | None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,29 @@ class Closing:
     paths: tuple[str, ...]
     projected: tuple[Projected, ...]
     facts: tuple[Fact, ...]
+    subject: str = ""
+    key: RequestKey | None = None
+    """The idempotency key of the request, for a ledger that does not know the request any more."""
 
 
 class RequestQueue(Protocol):
     """Write requests between the API or a worker and the writer.
 
     From the moment `put` returns the request is never lost, and it is answered once. Requests are
-    taken in the order in which they were put.
+    taken in the order in which they were put. What is asked twice under one key is one request, also
+    when both come at once; the ledger forgets keys after a while.
     """
 
-    async def put(self, request: WriteRequest) -> None:
-        """Make the request durable; putting the same id again changes nothing."""
+    async def put(self, request: WriteRequest) -> RequestId:
+        """Make the request durable; return the id that it is answered under.
+
+        Putting the same id again changes nothing. Where its key is known, the id is that of the earlier request;
+        raises KeyReused where that one asked for something else.
+        """
+        ...
+
+    async def keyed(self, key: RequestKey) -> RequestId | None:
+        """Return the request that was put with a key; raises KeyReused where it asked for something else."""
         ...
 
     async def status(self, request: UUID) -> RequestStatus | None:
@@ -94,11 +113,18 @@ class WriterQueue(RequestQueue, Protocol):
         ...
 
     async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
-        """In one transaction: answers, projection, events, and the cursor at `head`. May be repeated."""
+        """In one transaction: answers, projection, events, and the cursor at `head`. May be repeated.
+
+        A request with a key that the ledger does not know is remembered as answered by its commit.
+        """
         ...
 
     async def crashed(self, request: UUID, reason: str) -> None:
         """Count a crash of this request's check; the third parks it with the reason."""
+        ...
+
+    async def forget_keys(self, older_than: timedelta) -> int:
+        """Forget the keys of answered requests that were put so long ago; return how many."""
         ...
 
 

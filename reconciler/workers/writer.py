@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from intents.identity import identify
+from intents.identity import Identity, identify
+from intents.names import PLATFORM_TENANT
+from intents.reading import labels_of
 from intents.tree import Tree
 from reconciler.planning.events import committed_fact
+from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Accepted, Batch, Refused, WriteRequest, decide_batch, decide_request
-from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
+from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, Projected, WriterLock, WriterQueue
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
 from reconciler.workers.tree_at_head import advanced
@@ -133,6 +136,7 @@ class Writer:
     def _closing(self, commit: CommitInfo) -> Closing:
         """Read from git alone what a commit means for the ledger: the same after a crash as before one."""
         request = next(iter(commit.trailers.get("Ordain-Request", ())), None)
+        key = next(iter(commit.trailers.get("Ordain-Key", ())), "")
         changes = self.repository.changes(commit.parent, commit.id)
         known = [(identity, change) for change in changes if (identity := identify(change.path))]
         return Closing(
@@ -141,12 +145,16 @@ class Writer:
             author=commit.author.name,
             request=None if request is None else UUID(request),
             paths=tuple(change.path for change in changes),
-            projected=tuple(
-                Projected(item.path, who.tenant, who.project, who.kind.value, who.name, item.blob)
-                for who, item in known
-            ),
+            projected=tuple(self._projected(who, item) for who, item in known),
+            subject=commit.subject,
+            key=RequestKey.from_trailer(key),
             facts=tuple(committed_fact(who, item.path, item.blob, commit.id, request or "") for who, item in known),
         )
+
+    def _projected(self, who: Identity, change: Change) -> Projected:
+        tenant = who.tenant or PLATFORM_TENANT
+        labels = labels_of(change.path, self.repository.blob(change.blob)) if change.blob else {}
+        return Projected(change.path, tenant, who.project, who.kind.value, who.name, change.blob, labels)
 
     def _restore_main(self, cursor: str, head: str | None) -> str | None:
         """Move main forward to the cursor where a power cut lost the move but not the commit."""
@@ -164,6 +172,8 @@ def commit_message(accepted: Accepted) -> str:
     """Return subject, body and trailers of a request's commit."""
     request = accepted.request
     trailers = [f"Ordain-Request: {request.id}"]
+    if request.key is not None:
+        trailers.append(f"Ordain-Key: {request.key.to_trailer()}")
     trailers += [f"Ordain-Intent: {path}" for path in sorted(accepted.files)]
     if request.on_behalf_of:
         trailers.append(f"Ordain-On-Behalf-Of: {request.on_behalf_of}")

@@ -1,33 +1,25 @@
-"""The WriterQueue port on real Postgres, and what the ledger's roles may see."""
+"""The WriterQueue port, in memory and on real Postgres."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import psycopg
-import psycopg.errors
 import pytest
 
-from intents.authority import Principal
-from intents.identity import identify
-from intents.problems import Problem
-from reconciler.planning.events import committed_fact
-from reconciler.planning.writing import ABSENT, Refused, RequestId, Write, WriteAction, WriteRequest
+from reconciler.planning.idempotency import KEPT
+from reconciler.planning.writing import Refused
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, Projected, RequestState
-from reconciler.services.settings import PostgresRole
-from reconciler.stores.ledger.database import Database, migrate
-from reconciler.stores.ledger.events import LedgerOutbox
+from reconciler.ports.requests import KeyReused, RequestState, RequestStatus, WriterQueue
+from reconciler.stores.fake_requests import MemoryQueue
 from reconciler.stores.ledger.requests import LedgerQueue
-from tests.support.ledgers import Ledger, PostgresServer
+from tests.fixtures.write_requests import PATH, closing, keyed, problem, request
+from tests.support.ledgers import Ledger
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parts]
-
-PATH = "tenants/acme/projects/fraud/runs/2026-11-23/first.yaml"
-TENANT_TABLES = ("write_requests", "intents", "runs", "run_tasks", "deployments", "conditions", "events")
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -35,64 +27,39 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-async def database(ledger: Ledger) -> AsyncIterator[Database]:
-    async with ledger.database() as opened:
-        yield opened
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.parts)])
+def real(request: pytest.FixtureRequest) -> Ledger | None:
+    return None if request.param == "memory" else request.getfixturevalue("ledger")
 
 
 @pytest.fixture
-def queue(database: Database) -> LedgerQueue:
-    return LedgerQueue(database)
+async def queue(real: Ledger | None) -> AsyncIterator[WriterQueue]:
+    if real is None:
+        yield MemoryQueue()
+        return
+    async with real.database() as database:
+        yield LedgerQueue(database)
 
 
-def request(tenant: str = "acme", **more: object) -> WriteRequest:
-    made = WriteRequest(
-        id=RequestId(uuid4()),
-        tenant=tenant,
-        project="fraud",
-        subject="Ask",
-        principal=Principal("dev@acme.example", frozenset({"b", "a"})),
-        writes=(Write(PATH, WriteAction.PUT, "spec: {ü: 1}".encode(), ABSENT), Write("x", WriteAction.GUARD)),
-        email="dev@acme.example",
-        on_behalf_of="ana",
-        cause="because",
-        body="evidence",
-    )
-    return replace(made, **more)  # type: ignore[arg-type]
-
-
-def closing(asked: WriteRequest | None, commit: str, blob: str | None = "b" * 40) -> Closing:
-    who = identify(PATH)
-    assert who is not None
-    return Closing(
-        commit=commit,
-        at=datetime(2026, 11, 23, tzinfo=UTC),
-        author="dev",
-        request=asked.id if asked else None,
-        paths=(PATH,),
-        projected=(Projected(PATH, "acme", "fraud", "Run", "first", blob),),
-        facts=(committed_fact(who, PATH, blob, commit, str(asked.id if asked else "")),),
-    )
-
-
-def problem(message: str = "no") -> Problem:
-    return Problem("unknown-template", PATH, 3, 5, message, "choose another")
-
-
-async def ids(queue: LedgerQueue) -> Sequence[UUID]:
+async def ids(queue: WriterQueue) -> Sequence[UUID]:
     return [each.id for each in await queue.waiting(100)]
 
 
-async def test_requests_come_back_whole_and_in_order(queue: LedgerQueue) -> None:
-    asked = [request() for _ in range(5)]
+async def status_of(queue: WriterQueue, request: UUID) -> RequestStatus:
+    found = await queue.status(request)
+    assert found is not None
+    return found
+
+
+async def test_requests_come_back_whole_and_in_order(queue: WriterQueue) -> None:
+    asked = [request() for _ in range(5)] + [keyed("k")]
     for each in asked:
-        await queue.put(each)
+        assert await queue.put(each) == each.id
     assert list(await queue.waiting(100)) == asked
     assert list(await queue.waiting(2)) == asked[:2]
 
 
-async def test_putting_twice_changes_nothing(queue: LedgerQueue) -> None:
+async def test_putting_twice_changes_nothing(queue: WriterQueue) -> None:
     first, second = request(), request()
     for each in (first, second, replace(first, subject="Another")):
         await queue.put(each)
@@ -102,53 +69,117 @@ async def test_putting_twice_changes_nothing(queue: LedgerQueue) -> None:
     assert await ids(queue) == [second.id]
 
 
-async def test_an_unknown_request_has_no_status(queue: LedgerQueue) -> None:
+async def test_an_unknown_request_has_no_status(queue: WriterQueue) -> None:
     assert await queue.status(uuid4()) is None
+    key = keyed("k").key
+    assert key is not None
+    assert await queue.keyed(key) is None
 
 
-async def test_closing_answers_projects_tells_and_moves_the_cursor(
-    queue: LedgerQueue, database: Database, ledger: Ledger
-) -> None:
+async def test_a_waiting_request_names_what_it_asks_to_write(queue: WriterQueue) -> None:
+    asked = request()
+    await queue.put(asked)
+    status = await status_of(queue, asked.id)
+    assert (status.state, status.paths) == (RequestState.WAITING, (PATH,))
+
+
+async def test_one_key_is_one_request(queue: WriterQueue) -> None:
+    first, again = keyed("k"), keyed("k")
+    assert await queue.put(first) == first.id
+    assert await queue.put(again) == first.id, "while it waits"
+    assert await ids(queue) == [first.id]
+    await queue.close([closing(first, "1" * 40)], (), "1" * 40)
+    assert await queue.put(again) == first.id, "when it is answered"
+    assert again.key is not None
+    assert await queue.keyed(again.key) == first.id
+    assert await ids(queue) == []
+
+
+async def test_a_refused_request_keeps_its_key(queue: WriterQueue) -> None:
+    first = keyed("k")
+    await queue.put(first)
+    await queue.close((), (Refused(first, (problem(),)),), None)
+    assert await queue.put(keyed("k")) == first.id
+
+
+async def test_a_key_is_never_given_to_something_else(queue: WriterQueue) -> None:
+    await queue.put(keyed("k"))
+    other = keyed("k", b"other")
+    with pytest.raises(KeyReused):
+        await queue.put(other)
+    assert other.key is not None
+    with pytest.raises(KeyReused):
+        await queue.keyed(other.key)
+    assert await queue.put(keyed("l", b"other")) is not None
+    assert len(await ids(queue)) == 2
+
+
+async def test_keys_are_each_persons_own(queue: WriterQueue) -> None:
+    mine, theirs = keyed("k"), keyed("k", tenant="globex")
+    for each in (mine, theirs):
+        assert await queue.put(each) == each.id
+
+
+async def test_two_at_once_with_one_key_are_one_request(queue: WriterQueue) -> None:
+    asked = [keyed("k") for _ in range(8)]
+    found = await asyncio.gather(*(queue.put(each) for each in asked))
+    assert len(set(found)) == 1
+    assert await ids(queue) == [found[0]]
+
+
+async def test_old_keys_are_forgotten_and_answers_stay(queue: WriterQueue) -> None:
+    answered, waiting = keyed("answered"), keyed("waiting")
+    for each in (answered, waiting):
+        await queue.put(each)
+    await queue.close([closing(answered, "1" * 40)], (), "1" * 40)
+    assert await queue.forget_keys(KEPT) == 0
+    assert await queue.forget_keys(timedelta()) == 1
+    assert (await status_of(queue, answered.id)).state is RequestState.COMMITTED
+    again = keyed("answered", b"other")
+    assert await queue.put(again) == again.id
+    assert await queue.put(keyed("waiting")) == waiting.id
+
+
+async def test_a_ledger_made_anew_knows_keys_from_commits(queue: WriterQueue) -> None:
+    asked, old = keyed("k"), keyed("old")
+    now = datetime.now(UTC)
+    closings = [closing(asked, "1" * 40, at=now), closing(old, "2" * 40, at=now - KEPT - timedelta(hours=1))]
+    for _ in range(2):
+        await queue.close(closings, (), "2" * 40)
+    assert await queue.put(keyed("k")) == asked.id
+    status = await status_of(queue, asked.id)
+    assert (status.state, status.commit, status.paths) == (RequestState.COMMITTED, "1" * 40, (PATH,))
+    with pytest.raises(KeyReused):
+        await queue.put(keyed("k", b"other"))
+    assert await queue.status(old.id) is None
+
+
+async def test_closing_answers_and_moves_the_cursor(queue: WriterQueue) -> None:
     asked, bad, stale = request(), request(), request()
     for each in (asked, bad, stale):
         await queue.put(each)
     assert await queue.cursor() is None
     refused = (Refused(bad, (problem("one"), problem("two"))), Refused(stale, (problem(),), conflict=True))
     await queue.close([closing(asked, "1" * 40)], refused, "1" * 40)
-    status = await queue.status(asked.id)
-    assert status is not None
+    status = await status_of(queue, asked.id)
     assert (status.state, status.commit, status.paths) == (RequestState.COMMITTED, "1" * 40, (PATH,))
-    answer = await queue.status(bad.id)
-    assert answer is not None
-    assert (answer.state, answer.problems, answer.conflict) == (
-        RequestState.REFUSED,
-        (problem("one"), problem("two")),
-        False,
-    )
-    assert (await queue.status(stale.id) or answer).conflict
+    answer = await status_of(queue, bad.id)
+    assert (answer.state, answer.conflict) == (RequestState.REFUSED, False)
+    assert answer.problems == (problem("one"), problem("two"))
+    assert (await status_of(queue, stale.id)).conflict
     assert await queue.cursor() == "1" * 40
-    (event,) = await LedgerOutbox(database).unpublished(10)
-    assert event.subject == "ordain.acme.fraud.run.committed"
-    assert event.fact.data == {"path": PATH, "blob": "b" * 40, "request": str(asked.id)}
-    with ledger.connect() as connection:
-        assert connection.execute("SELECT path, kind, blob FROM intents").fetchall() == [(PATH, "Run", "b" * 40)]
 
 
-async def test_closing_again_changes_nothing(queue: LedgerQueue, database: Database, ledger: Ledger) -> None:
+async def test_an_answer_is_given_once(queue: WriterQueue) -> None:
     asked = request()
     await queue.put(asked)
     for _ in range(3):
         await queue.close([closing(asked, "1" * 40)], (), "1" * 40)
-    assert len(await LedgerOutbox(database).unpublished(10)) == 1
     await queue.close([closing(None, "2" * 40, blob=None)], (Refused(asked, (problem(),)),), "2" * 40)
-    status = await queue.status(asked.id)
-    assert status is not None
-    assert status.state is RequestState.COMMITTED, "an answer is given once"
-    with ledger.connect() as connection:
-        assert connection.execute("SELECT count(*) FROM intents").fetchone() == (0,)
+    assert (await status_of(queue, asked.id)).state is RequestState.COMMITTED
 
 
-async def test_refusing_alone_moves_no_cursor(queue: LedgerQueue) -> None:
+async def test_refusing_alone_moves_no_cursor(queue: WriterQueue) -> None:
     asked = request()
     await queue.put(asked)
     await queue.close((), (Refused(asked, (problem(),)),), None)
@@ -156,18 +187,7 @@ async def test_refusing_alone_moves_no_cursor(queue: LedgerQueue) -> None:
     assert await ids(queue) == []
 
 
-async def test_what_postgres_cannot_hold_stops_nothing(queue: LedgerQueue) -> None:
-    asked = request(body="nul\0 and \ud800")
-    await queue.put(asked)
-    (waiting,) = await queue.waiting(1)
-    assert waiting.body == "nul\ufffd and \ufffd"
-    await queue.close((), (Refused(asked, (problem("a\0b \ud800"),)),), None)
-    status = await queue.status(asked.id)
-    assert status is not None
-    assert status.problems == (problem("a\ufffdb \ufffd"),)
-
-
-async def test_the_third_crash_parks_a_request_with_its_reason(queue: LedgerQueue) -> None:
+async def test_the_third_crash_parks_a_request_with_its_reason(queue: WriterQueue) -> None:
     asked, other = request(), request()
     for each in (asked, other):
         await queue.put(each)
@@ -175,130 +195,20 @@ async def test_the_third_crash_parks_a_request_with_its_reason(queue: LedgerQueu
         assert asked.id in await ids(queue), f"after {crashes} crashes it is still tried"
         await queue.crashed(asked.id, "the check crashed: RecursionError")
     assert await ids(queue) == [other.id]
-    status = await queue.status(asked.id)
-    assert status is not None
+    status = await status_of(queue, asked.id)
     assert status.state is RequestState.PARKED
     assert [each.code for each in status.problems] == ["check-crashed"]
 
 
-async def take_and_give_back(queue: LedgerQueue) -> None:
-    async with queue.hold():
-        pass
-
-
-async def test_one_writer_holds_the_lock_until_its_connection_falls(
-    queue: LedgerQueue, database: Database, ledger: Ledger
-) -> None:
+async def test_one_writer_holds_the_lock(queue: WriterQueue) -> None:
     async with queue.hold() as lock:
         await lock.verify()
         with pytest.raises(Conflict, match="another"):
-            await take_and_give_back(LedgerQueue(database))
-        with ledger.connect() as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        with pytest.raises(Conflict, match="fell"):
-            await lock.verify()
+            await _take(queue)
     async with queue.hold() as lock:
         await lock.verify()
 
 
-async def test_migrations_apply_once(postgres_server: PostgresServer) -> None:
-    fresh = postgres_server.fresh(migrated=False)
-    owner = fresh.dsn(PostgresRole.OWNER)
-    assert (await migrate(owner))[0] == "0001_initial"
-    before = schema(fresh)
-    assert await migrate(owner) == []
-    assert schema(fresh) == before == schema(postgres_server.fresh())
-
-
-SCHEMA = (
-    """SELECT table_name, column_name, data_type, is_nullable, column_default
-       FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2""",
-    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
-    "SELECT tablename, policyname, roles, qual, with_check FROM pg_policies ORDER BY 1, 2",
-    """SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants
-       WHERE table_schema = 'public' ORDER BY 1, 2, 3""",
-)
-
-
-def schema(ledger: Ledger) -> object:
-    with ledger.connect() as connection:
-        return [connection.execute(query).fetchall() for query in SCHEMA]
-
-
-def test_every_table_with_a_tenant_is_guarded_from_the_first_migration(ledger: Ledger) -> None:
-    with ledger.connect() as connection:
-        guarded = connection.execute(
-            "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity ORDER BY 1"
-        ).fetchall()
-        tables = connection.execute(
-            "SELECT DISTINCT table_name FROM information_schema.columns "
-            "WHERE table_schema = 'public' AND column_name = 'tenant' ORDER BY 1"
-        ).fetchall()
-    assert guarded == tables
-    assert {name for (name,) in tables} == set(TENANT_TABLES)
-
-
-@pytest.fixture
-async def two_tenants(queue: LedgerQueue) -> tuple[WriteRequest, WriteRequest]:
-    asked, other = request("acme"), request("globex")
-    for each in (asked, other):
-        await queue.put(each)
-    await queue.close([closing(asked, "1" * 40)], (), "1" * 40)
-    return asked, other
-
-
-@pytest.mark.usefixtures("two_tenants")
-async def test_the_api_sees_nothing_until_it_names_a_tenant(ledger: Ledger) -> None:
-    with ledger.connect(PostgresRole.API) as connection:
-        for table in TENANT_TABLES:
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608 - a test's own
-        connection.execute("SET ordain.tenant = ''")
-        assert connection.execute("SELECT count(*) FROM write_requests").fetchone() == (0,)
-
-
-async def test_the_api_sees_its_tenant_alone(ledger: Ledger, two_tenants: tuple[WriteRequest, WriteRequest]) -> None:
-    mine, theirs = two_tenants
-    async with ledger.database(PostgresRole.API) as api:
-        queue = LedgerQueue(api, "acme")
-        assert await queue.status(mine.id) is not None
-        assert await queue.status(theirs.id) is None
-        await queue.put(request("acme"))
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await queue.put(request("globex"))
-        # A transaction's tenant ends with it.
-        async with api.transaction() as connection:
-            row = await (await connection.execute("SELECT count(*) AS count FROM write_requests")).fetchone()
-    assert row == {"count": 0}
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "ALTER TABLE runs DISABLE ROW LEVEL SECURITY",
-        "ALTER TABLE runs NO FORCE ROW LEVEL SECURITY",
-        "DROP POLICY one_tenant ON runs",
-        "CREATE POLICY mine ON runs USING (true)",
-        "SET ROLE ordain_owner",
-        "SET ROLE ordain_worker",
-        "SET SESSION AUTHORIZATION ordain_worker",
-        "ALTER ROLE ordain_api BYPASSRLS",
-        "UPDATE write_requests SET state = 'committed'",
-        "DELETE FROM write_requests",
-        "INSERT INTO events (tenant, project, noun, verb, name, commit, data) VALUES ('acme','','','','','','{}')",
-        "SELECT * FROM cursors",
-        "UPDATE leases SET holder = 'me'",
-        "CREATE TABLE mine ()",
-        "TRUNCATE events",
-        "SET row_security = off; SELECT * FROM write_requests",
-    ],
-)
-def test_the_api_cannot_get_around_the_guard(ledger: Ledger, statement: str) -> None:
-    with ledger.connect(PostgresRole.API) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute(statement.encode())
-
-
-@pytest.mark.usefixtures("two_tenants")
-async def test_workers_see_all_tenants(ledger: Ledger) -> None:
-    with ledger.connect(PostgresRole.WORKER) as connection:
-        tenants = connection.execute("SELECT DISTINCT tenant FROM write_requests ORDER BY 1").fetchall()
-    assert tenants == [("acme",), ("globex",)]
+async def _take(queue: WriterQueue) -> None:
+    async with queue.hold():
+        pass

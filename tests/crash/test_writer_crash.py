@@ -108,7 +108,8 @@ async def insist(queue: LedgerQueue, request: WriteRequest) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
-                return await queue.put(request)
+                await queue.put(request)
+                return
             except Waiting:
                 await asyncio.sleep(0.05)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -12,9 +13,10 @@ from psycopg.rows import DictRow
 
 from intents.authority import Principal
 from intents.problems import Problem, Severity
+from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
 from reconciler.stores.ledger.values import as_json, as_text
@@ -30,11 +32,20 @@ class LedgerQueue:
         self._database = database
         self._tenant = tenant
 
-    async def put(self, request: WriteRequest) -> None:
-        """Make the request durable; putting the same id again changes nothing."""
+    async def put(self, request: WriteRequest) -> RequestId:
+        """Make the request durable; return the id that it is answered under."""
         async with self._database.transaction(self._tenant) as connection:
-            await connection.execute(SQL["put"], _to_row(request))
-            await connection.execute(SQL["notify_writer"])
+            added = await connection.execute(SQL["put"], _to_row(request))
+            if added.rowcount == 1:
+                await connection.execute(SQL["notify_writer"])
+                return request.id
+            known = None if request.key is None else await _keyed(connection, request.key)
+            return known or request.id
+
+    async def keyed(self, key: RequestKey) -> RequestId | None:
+        """Return the request that was put with a key; raises KeyReused where it asked for something else."""
+        async with self._database.transaction(self._tenant) as connection:
+            return await _keyed(connection, key)
 
     async def status(self, request: UUID) -> RequestStatus | None:
         """Return what became of a request, or None for an id that was never put."""
@@ -91,6 +102,12 @@ class LedgerQueue:
         async with self._database.transaction() as connection:
             await connection.execute(SQL["crashed"], {"id": request, "problems": as_json([asdict(problem)])})
 
+    async def forget_keys(self, older_than: timedelta) -> int:
+        """Forget the keys of answered requests that were put so long ago; return how many."""
+        async with self._database.transaction() as connection:
+            done = await connection.execute(SQL["forget_keys"], {"older_than": older_than})
+        return done.rowcount
+
     def arrivals(self) -> AsyncIterator[str]:
         """Yield whenever a request was put."""
         return self._database.listen("ordain_requests")
@@ -111,18 +128,48 @@ class AdvisoryLock:
             raise Conflict("the writer's lock fell with its connection") from error
 
 
+async def _keyed(connection: Connection, key: RequestKey) -> RequestId | None:
+    row = await (await connection.execute(SQL["keyed"], {"key": key.hash})).fetchone()
+    if row is None:
+        return None
+    if row["key_body"] != key.body:
+        raise KeyReused(f"request {row['id']} asked for something else under this key")
+    return RequestId(row["id"])
+
+
 async def _close_commit(connection: Connection, closing: Closing) -> None:
     if closing.request is not None:
         answer = {"id": closing.request, "commit": closing.commit, "paths": as_json(list(closing.paths))}
-        await connection.execute(SQL["committed"], answer)
+        answered = await connection.execute(SQL["committed"], answer)
+        if answered.rowcount == 0 and closing.key is not None:
+            await connection.execute(SQL["remember"], {**answer, **_remembered_row(closing, closing.key)})
     for projected in closing.projected:
         await _project(connection, closing, projected)
     await add_facts(connection, closing.facts)
 
 
 async def _project(connection: Connection, closing: Closing, projected: Projected) -> None:
-    row = {**asdict(projected), "commit": closing.commit, "author": closing.author, "at": closing.at}
+    row = {
+        **asdict(projected),
+        "labels": as_json(projected.labels),
+        "commit": closing.commit,
+        "author": closing.author,
+        "at": closing.at,
+    }
     await connection.execute(SQL["unproject" if projected.blob is None else "project"], row)
+
+
+def _remembered_row(closing: Closing, key: RequestKey) -> dict[str, object]:
+    return {
+        "tenant": key.tenant,
+        "project": next((each.project for each in closing.projected), ""),
+        "subject": as_text(closing.subject),
+        "principal": as_json({"user": closing.author, "groups": []}),
+        "key": key.hash,
+        "key_body": key.body,
+        "at": closing.at,
+        "kept": KEPT,
+    }
 
 
 def _to_row(request: WriteRequest) -> dict[str, object]:
@@ -138,6 +185,8 @@ def _to_row(request: WriteRequest) -> dict[str, object]:
         "cause": request.cause,
         "body": as_text(request.body),
         "writes": as_json([write.to_json() for write in request.writes]),
+        "key": request.key.hash if request.key else None,
+        "key_body": request.key.body if request.key else "",
     }
 
 
@@ -154,6 +203,7 @@ def _from_row(row: DictRow) -> WriteRequest:
         on_behalf_of=row["on_behalf_of"],
         cause=row["cause"],
         body=row["body"],
+        key=RequestKey(row["tenant"], row["key"], row["key_body"]) if row["key"] else None,
     )
 
 

@@ -1,15 +1,28 @@
 -- name: put
--- A second put of the same id changes nothing: workers ask under ids derived from what they ask.
-INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes)
+-- A second put of the same id changes nothing: workers ask under ids derived from what they ask. Nor does one of the
+-- same key: of two at once, the second waits here for the first's transaction.
+INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
+                            key, key_body)
 VALUES (%(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
-        %(body)s, %(writes)s)
-ON CONFLICT (id) DO NOTHING
+        %(body)s, %(writes)s, %(key)s, %(key_body)s)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: keyed
+SELECT id, key_body FROM write_requests WHERE key = %(key)s
+
+-- name: forget_keys
+UPDATE write_requests SET key = NULL
+WHERE key IS NOT NULL AND state <> 'waiting' AND created_at <= now() - %(older_than)s
 
 -- name: notify_writer
 SELECT pg_notify('ordain_requests', '')
 
 -- name: status
-SELECT id, state, commit, paths, problems, conflict FROM write_requests WHERE id = %(id)s
+SELECT id, state, commit, problems, conflict,
+       CASE WHEN state = 'committed' THEN paths
+            ELSE jsonb_path_query_array(writes, '$[*] ? (@.action != "guard").path') END AS paths
+FROM write_requests WHERE id = %(id)s
 
 -- name: waiting
 SELECT * FROM write_requests WHERE state = 'waiting' ORDER BY sequence LIMIT %(limit)s
@@ -28,6 +41,15 @@ ON CONFLICT (name) DO UPDATE SET commit = excluded.commit, updated_at = now()
 UPDATE write_requests SET state = 'committed', commit = %(commit)s, paths = %(paths)s, answered_at = now()
 WHERE id = %(id)s AND state = 'waiting'
 
+-- name: remember
+-- The answer to a keyed request that this ledger does not know: it was made anew since.
+INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
+                            key, key_body, state, commit, paths, created_at, answered_at)
+SELECT %(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, '', '', '', '', '[]',
+       %(key)s, %(key_body)s, 'committed', %(commit)s, %(paths)s, %(at)s, %(at)s
+WHERE %(at)s > now() - %(kept)s
+ON CONFLICT DO NOTHING
+
 -- name: refused
 UPDATE write_requests SET state = 'refused', problems = %(problems)s, conflict = %(conflict)s, answered_at = now()
 WHERE id = %(id)s AND state = 'waiting'
@@ -42,10 +64,10 @@ UPDATE write_requests SET
 WHERE id = %(id)s AND state = 'waiting'
 
 -- name: project
-INSERT INTO intents (path, tenant, project, kind, name, blob, commit, author, committed_at)
-VALUES (%(path)s, %(tenant)s, %(project)s, %(kind)s, %(name)s, %(blob)s, %(commit)s, %(author)s, %(at)s)
+INSERT INTO intents (path, tenant, project, kind, name, labels, blob, commit, author, committed_at)
+VALUES (%(path)s, %(tenant)s, %(project)s, %(kind)s, %(name)s, %(labels)s, %(blob)s, %(commit)s, %(author)s, %(at)s)
 ON CONFLICT (path) DO UPDATE SET
-    blob = excluded.blob, commit = excluded.commit, author = excluded.author, committed_at = excluded.committed_at
+    labels = excluded.labels, blob = excluded.blob, commit = excluded.commit, author = excluded.author, committed_at = excluded.committed_at
 
 -- name: unproject
 DELETE FROM intents WHERE path = %(path)s

@@ -1,0 +1,153 @@
+"""The queue of write requests in memory, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from intents.authority import Principal
+from intents.problems import Problem
+from reconciler.planning.events import Fact
+from reconciler.planning.idempotency import KEPT, RequestKey
+from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
+from reconciler.ports.errors import Conflict
+from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
+
+CRASHES = 3
+
+
+@dataclass
+class _Row:
+    request: WriteRequest
+    status: RequestStatus
+    put_at: datetime
+    key: RequestKey | None
+    crashes: int = 0
+
+
+@dataclass
+class MemoryRequests:
+    """What a queue and its views by tenant stand on; lives as long as the instance."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    rows: dict[UUID, _Row] = field(default_factory=dict)
+    intents: dict[str, tuple[Projected, Closing]] = field(default_factory=dict)
+    facts: dict[UUID | None, Fact] = field(default_factory=dict)
+    cursor: str | None = None
+    held: bool = False
+    on_answer: Callable[[], None] = lambda: None
+
+    def of_key(self, key: RequestKey) -> _Row | None:
+        """Return the row with a key; raises KeyReused where it asked for something else."""
+        found = next((row for row in self.rows.values() if row.key and row.key.hash == key.hash), None)
+        if found is not None and found.key != key:
+            raise KeyReused(f"request {found.request.id} asked for something else under this key")
+        return found
+
+
+class MemoryQueue:
+    """The WriterQueue port without a server; with `tenant`, a view of that tenant's requests alone."""
+
+    def __init__(self, requests: MemoryRequests | None = None, tenant: str | None = None) -> None:
+        self.requests = requests or MemoryRequests()
+        self._tenant = tenant
+
+    async def put(self, request: WriteRequest) -> RequestId:
+        known = self.requests.of_key(request.key) if request.key else None
+        if known is not None:
+            return known.request.id
+        paths = tuple(write.path for write in request.writes if write.action is not WriteAction.GUARD)
+        status = RequestStatus(request.id, RequestState.WAITING, "", paths, (), conflict=False)
+        self.requests.rows.setdefault(request.id, _Row(request, status, self.requests.now(), request.key))
+        return request.id
+
+    async def keyed(self, key: RequestKey) -> RequestId | None:
+        known = self.requests.of_key(key)
+        return known.request.id if known else None
+
+    async def status(self, request: UUID) -> RequestStatus | None:
+        row = self.requests.rows.get(request)
+        return row.status if row and self._tenant in {None, row.request.tenant} else None
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[WriterLock]:
+        if self.requests.held:
+            raise Conflict("another writer holds the queue's lock")
+        self.requests.held = True
+        try:
+            yield _Held(self.requests)
+        finally:
+            self.requests.held = False
+
+    async def waiting(self, limit: int) -> Sequence[WriteRequest]:
+        return [row.request for row in self._waiting()][:limit]
+
+    async def cursor(self) -> str | None:
+        return self.requests.cursor
+
+    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
+        for closing in closings:
+            self._close(closing)
+        for refusal in refused:
+            answer = {"problems": refusal.problems, "conflict": refusal.conflict}
+            self._answer(refusal.request.id, RequestState.REFUSED, **answer)
+        self.requests.cursor = head or self.requests.cursor
+        self.requests.on_answer()
+
+    async def crashed(self, request: UUID, reason: str) -> None:
+        row = self.requests.rows[request]
+        row.crashes += 1
+        if row.crashes >= CRASHES:
+            problem = Problem("check-crashed", "", 0, 0, reason, "report it with the request's id")
+            self._answer(request, RequestState.PARKED, problems=(problem,))
+
+    async def forget_keys(self, older_than: timedelta) -> int:
+        before = self.requests.now() - older_than
+        answered = (row for row in self.requests.rows.values() if row.status.state is not RequestState.WAITING)
+        found = [row for row in answered if row.key and row.put_at <= before]
+        for row in found:
+            row.key = None
+        return len(found)
+
+    def _waiting(self) -> Iterator[_Row]:
+        return (row for row in self.requests.rows.values() if row.status.state is RequestState.WAITING)
+
+    def _answer(self, request: UUID, state: RequestState, **more: object) -> None:
+        row = self.requests.rows.get(request)
+        if row is not None and row.status.state is RequestState.WAITING:
+            row.status = replace(row.status, state=state, **more)  # type: ignore[arg-type]
+
+    def _close(self, closing: Closing) -> None:
+        if closing.request is not None:
+            self._remember(closing, closing.request)
+            self._answer(closing.request, RequestState.COMMITTED, commit=closing.commit, paths=closing.paths)
+        for projected in closing.projected:
+            if projected.blob is None:
+                self.requests.intents.pop(projected.path, None)
+            else:
+                self.requests.intents[projected.path] = (projected, closing)
+        for fact in closing.facts:
+            self.requests.facts.setdefault(fact.id, fact)
+
+    def _remember(self, closing: Closing, request: UUID) -> None:
+        """Keep the answer to a keyed request that is not known any more."""
+        key, rows = closing.key, self.requests.rows
+        if key is None or request in rows or closing.at <= self.requests.now() - KEPT:
+            return
+        asked = WriteRequest(RequestId(request), key.tenant, "", closing.subject, Principal(closing.author), ())
+        status = RequestStatus(asked.id, RequestState.WAITING, "", (), (), conflict=False)
+        rows[request] = _Row(asked, status, closing.at, key)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The writer's lock while it is held."""
+
+    requests: MemoryRequests
+
+    async def verify(self) -> None:
+        if not self.requests.held:
+            raise Conflict("the writer's lock fell")
