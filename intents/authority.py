@@ -59,6 +59,9 @@ def forbidden(tree: Tree, principal: Principal, path: str, removed: Collection[s
     identity = identify(path)
     if identity is None or identity.kind in _PLATFORMS_OWN:
         return _unless(is_platform_admin(tree, principal), path, principal, "platform admins")
+    if identity.kind is Kind.PROJECT and tree.tenant(identity.tenant) is None:
+        # A tenant comes with its first projects, and has no members before it is there.
+        return _unless(is_platform_admin(tree, principal), path, principal, "platform admins")
     if identity.kind in _FACTS and not _goes_with_deployment(identity, path, removed):
         return _unless(principal.is_worker, path, principal, "the platform itself")
     needed = Role.ADMIN if identity.kind is Kind.PROJECT else Role.DEVELOPER

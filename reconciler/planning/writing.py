@@ -9,7 +9,7 @@ from typing import NewType, Self
 from uuid import UUID
 
 from intents.authority import Principal, forbidden
-from intents.checks import check
+from intents.checks import Facts, check
 from intents.documents import Document
 from intents.identity import identify, misplaced
 from intents.kinds import Spec
@@ -18,6 +18,8 @@ from intents.reading import read
 from intents.tree import Tree
 from intents.writing import blob_id
 from reconciler.planning.capabilities import not_carried_out
+from reconciler.planning.companions import companion_problems, is_companion
+from reconciler.planning.facts import LedgerQuestions, ledger_questions
 from reconciler.planning.idempotency import RequestKey
 
 RequestId = NewType("RequestId", UUID)
@@ -129,18 +131,28 @@ def decide_batch(tree: Tree, requests: Iterable[WriteRequest], decide: Decide | 
     return Batch(tree, tuple(decisions))
 
 
-def decide_request(tree: Tree, request: WriteRequest) -> tuple[Tree, Decision]:
-    """Return the tree after the request and the decision; the tree is unchanged by a refused one."""
+def decide_request(tree: Tree, request: WriteRequest, facts: Facts | None = None) -> tuple[Tree, Decision]:
+    """Return the tree after the request and the decision; the tree is unchanged by a refused one.
+
+    `facts` are the ledger's answers to `questions_of`; without them, what they decide is left open.
+    """
     placed = tuple(_place(tree, write) for write in request.writes)
     conflicts = tuple(problem for write in placed if (problem := _unexpected(tree, write)))
     if conflicts:
         return tree, Refused(request, conflicts, conflict=True)
     writes = [write for write in placed if write.action is not WriteAction.GUARD]
     try:
-        after = _apply(tree, request.principal, writes)
+        after = _apply(tree, request.principal, writes, facts)
     except InvalidIntent as refused:
         return tree, Refused(request, refused.problems)
     return after, Accepted(request, {write.path: _content(write) for write in writes})
+
+
+def questions_of(tree: Tree, requests: Iterable[WriteRequest]) -> LedgerQuestions:
+    """Return what to ask the ledger before the requests are decided, all at once."""
+    writes = (write for request in requests for write in request.writes)
+    acting = (write for write in writes if write.action in {WriteAction.PUT, WriteAction.REMOVE})
+    return ledger_questions(tree, ((write.path, write.action is WriteAction.PUT) for write in acting))
 
 
 def _place(tree: Tree, write: Write) -> Write:
@@ -167,30 +179,36 @@ def _unexpected(tree: Tree, write: Write) -> Problem | None:
     return Problem("conflict", write.path, 0, 0, message, "read it again and decide on what is there now")
 
 
-def _apply(tree: Tree, principal: Principal, writes: Sequence[Write]) -> Tree:
+def _apply(tree: Tree, principal: Principal, writes: Sequence[Write], facts: Facts | None) -> Tree:
     """Return `tree` with the writes in it, or raise InvalidIntent with every problem they cause."""
     problems: list[Problem] = []
     changes: dict[str, Document[Spec] | None] = {}
     removed = {write.path for write in writes if write.action is WriteAction.REMOVE}
     for write in writes:
         try:
-            changes[write.path] = _document(tree, principal, write, removed)
+            changes |= _documents(tree, principal, write, removed)
         except InvalidIntent as refused:
             problems.extend(refused.problems)
     if problems:
         raise InvalidIntent(problems)
     after = tree.advance(changes)
     gaps = [gap for document in changes.values() if document is not None for gap in not_carried_out(document)]
-    if refusals := refusing((*gaps, *check(tree, after, changes.keys()))):
+    packages = companion_problems(tree, after, {write.path: _content(write) for write in writes})
+    if refusals := refusing((*gaps, *packages, *check(tree, after, changes.keys(), facts))):
         raise InvalidIntent(refusals)
     return after
 
 
-def _document(tree: Tree, principal: Principal, write: Write, removed: Collection[str]) -> Document[Spec] | None:
+def _documents(
+    tree: Tree, principal: Principal, write: Write, removed: Collection[str]
+) -> Mapping[str, Document[Spec] | None]:
+    """Return the intent that a write leaves at its path; nothing for a file beside the intents."""
     if problem := misplaced(write.path) or forbidden(tree, principal, write.path, removed):
         raise InvalidIntent([problem])
+    if is_companion(write.path) and identify(write.path) is None:
+        return {}
     content = _content(write)
-    return None if content is None else read(write.path, content, blob_id(content))
+    return {write.path: None if content is None else read(write.path, content, blob_id(content))}
 
 
 def refusing(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from intents.checks import Facts
 from intents.problems import Problem
 from reconciler.planning.events import Fact
+from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteRequest
 
@@ -94,6 +96,10 @@ class RequestQueue(Protocol):
 
     async def status(self, request: UUID) -> RequestStatus | None:
         """Return what became of a request, or None for an id that was never put."""
+        ...
+
+    async def facts(self, asked: LedgerQuestions) -> Facts:
+        """Return what the ledger knows that decides requests; a run that it does not know yet is under way."""
         ...
 
 

@@ -9,8 +9,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from intents.authority import Principal
+from intents.checks import Facts
+from intents.identity import identify
 from intents.problems import Problem
 from reconciler.planning.events import Fact
+from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
 from reconciler.ports.errors import Conflict
@@ -36,6 +39,8 @@ class MemoryRequests:
     rows: dict[UUID, _Row] = field(default_factory=dict)
     intents: dict[str, tuple[Projected, Closing]] = field(default_factory=dict)
     facts: dict[UUID | None, Fact] = field(default_factory=dict)
+    runs: dict[str, bool] = field(default_factory=dict)
+    """Paths of all runs ever, each with whether its newest attempt has ended."""
     cursor: str | None = None
     held: bool = False
     on_answer: Callable[[], None] = lambda: None
@@ -71,6 +76,12 @@ class MemoryQueue:
     async def status(self, request: UUID) -> RequestStatus | None:
         row = self.requests.rows.get(request)
         return row.status if row and self._tenant in {None, row.request.tenant} else None
+
+    async def facts(self, asked: LedgerQuestions) -> Facts:
+        runs = self.requests.runs
+        known = ((path, who) for path in runs if (who := identify(path)))
+        named = {path for path, who in known if (who.tenant, who.project, who.name) in asked.named}
+        return Facts(frozenset(path for path in asked.removed if not runs.get(path)), frozenset(named))
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[WriterLock]:

@@ -16,7 +16,15 @@ from intents.reading import labels_of
 from intents.tree import Tree
 from reconciler.planning.events import committed_fact
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import Accepted, Batch, Refused, WriteRequest, decide_batch, decide_request
+from reconciler.planning.writing import (
+    Accepted,
+    Batch,
+    Refused,
+    WriteRequest,
+    decide_batch,
+    decide_request,
+    questions_of,
+)
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, Projected, WriterLock, WriterQueue
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
@@ -101,10 +109,11 @@ class Writer:
     async def _decide(self, tree: Tree, requests: Sequence[WriteRequest]) -> Batch:
         """Decide in order; a request that crashes its check is left out, counted, and tried alone later."""
         crashed: dict[UUID, str] = {}
+        facts = await self.queue.facts(questions_of(tree, requests))
 
         def decide(before: Tree, request: WriteRequest) -> tuple[Tree, Accepted | Refused]:
             try:
-                return decide_request(before, request)
+                return decide_request(before, request, facts)
             except Exception as error:
                 log.exception("the check of request %s crashed", request.id)
                 crashed[request.id] = f"the check crashed: {type(error).__name__}: {error}"

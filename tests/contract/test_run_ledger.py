@@ -11,8 +11,10 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from intents.authority import Principal
+from intents.checks import Facts
 from intents.problems import Problem
 from reconciler.planning.events import Fact
+from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.observations import (
     EngineRunId,
     EngineState,
@@ -319,3 +321,22 @@ async def test_a_registration_is_what_became_of_its_request(runs: LedgerRuns, da
     await queue.close((), (Refused(registering(other), tuple(problems)),), None)
     refused = await runs.registration(other)
     assert (refused.state, refused.reason) == (RegistrationState.REFUSED, "a: first; b: second")
+
+
+async def test_facts_tell_which_runs_may_go_and_which_names_are_taken(
+    runs: LedgerRuns, database: Database, ledger: Ledger
+) -> None:
+    ended, going, tried = run("ended"), run("going"), run("tried")
+    await runs.admit("1" * 40, [ended, going, tried], [])
+    with ledger.connect() as connection:
+        connection.execute("UPDATE runs SET state = 'succeeded' WHERE name IN ('ended', 'tried')")
+    unknown = run("unknown").path
+    removed = {ended.path: 1, going.path: 1, tried.path: 2, unknown: 1}
+    named = frozenset({("acme", "fraud", "ended"), ("acme", "fraud", "fresh"), ("globex", "fraud", "going")})
+    queue = LedgerQueue(database)
+    facts = await queue.facts(LedgerQuestions(removed, named))
+    assert facts == Facts(frozenset({going.path, tried.path, unknown}), frozenset({ended.path}))
+    assert await queue.facts(LedgerQuestions()) == Facts()
+    async with ledger.database(PostgresRole.API) as api:
+        assert await LedgerQueue(api, "acme").facts(LedgerQuestions(removed, named)) == facts
+        assert (await LedgerQueue(api, "globex").facts(LedgerQuestions({}, named))).retired == frozenset()

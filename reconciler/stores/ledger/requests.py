@@ -12,7 +12,9 @@ import psycopg
 from psycopg.rows import DictRow
 
 from intents.authority import Principal
+from intents.checks import Facts
 from intents.problems import Problem, Severity
+from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
 from reconciler.ports.errors import Conflict
@@ -52,6 +54,25 @@ class LedgerQueue:
         async with self._database.transaction(self._tenant) as connection:
             row = await (await connection.execute(SQL["status"], {"id": request})).fetchone()
         return None if row is None else _status_from_row(row)
+
+    async def facts(self, asked: LedgerQuestions) -> Facts:
+        """Return the answers to `asked`, in one query; without questions, nothing is looked up."""
+        if not asked:
+            return Facts()
+        tenants, projects, names = zip(*sorted(asked.named), strict=True) if asked.named else ((), (), ())
+        row = {
+            "paths": list(asked.removed.keys()),
+            "attempts": list(asked.removed.values()),
+            "tenants": list(tenants),
+            "projects": list(projects),
+            "names": list(names),
+        }
+        async with self._database.transaction(self._tenant) as connection:
+            found = await (await connection.execute(SQL["facts"], row)).fetchall()
+        active, retired = (
+            frozenset(each["path"] for each in found if each["fact"] == fact) for fact in ("active", "retired")
+        )
+        return Facts(active, retired)
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[WriterLock]:

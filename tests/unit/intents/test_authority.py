@@ -113,3 +113,12 @@ def test_whose_yes_counts(principal: Principal, paths: set[str], who: str | None
     if problem is not None and who is not None:
         assert problem.code == "not-an-approver"
         assert who in problem.message
+
+
+def test_a_new_tenant_comes_with_its_first_projects() -> None:
+    path = "tenants/newcomer/projects/first/project.yaml"
+    tree = small_tree()
+    assert forbidden(tree, Principal("root@localhost"), path) is None
+    problem = forbidden(tree, Principal("dev@acme.example"), path)
+    assert problem is not None
+    assert "platform admins" in problem.message

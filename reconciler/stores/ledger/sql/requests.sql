@@ -27,6 +27,18 @@ FROM write_requests WHERE id = %(id)s
 -- name: waiting
 SELECT * FROM write_requests WHERE state = 'waiting' ORDER BY sequence LIMIT %(limit)s
 
+-- name: facts
+-- Runs that nothing says have ended: the attempt asked for has no final state here, or no row at all yet; and what
+-- runs ever had the names of those that are new.
+SELECT 'active' AS fact, removed.path
+FROM unnest(%(paths)s::text[], %(attempts)s::integer[]) AS removed (path, attempt)
+WHERE NOT EXISTS (SELECT FROM runs WHERE runs.path = removed.path AND runs.attempt >= removed.attempt
+                  AND runs.state IN ('succeeded', 'failed', 'cancelled'))
+UNION ALL
+SELECT 'retired', runs.path
+FROM unnest(%(tenants)s::text[], %(projects)s::text[], %(names)s::text[]) AS named (tenant, project, name)
+JOIN runs USING (tenant, project, name)
+
 -- name: try_writer_lock
 SELECT pg_try_advisory_lock(hashtext('ordain-writer')) AS held
 
