@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo up down status test test-unit test-crash lint types format bench bench-language lock clean
+.PHONY: help setup demo up down status test test-unit test-crash lint types format bench bench-language bench-writes lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,11 +43,14 @@ format: setup  ## rewrite to the house's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## measure the language, commits and the running line, as tables
+bench: setup  ## measure the language, commits, writes and the running line, as tables
 	@$(BIN)/python -m tests.bench
 
 bench-language: setup  ## measure validate, render and plan alone
 	@$(BIN)/python -m tests.bench language
+
+bench-writes: setup  ## measure writes alone, from the request to the durable commit
+	@$(BIN)/python -m tests.bench writes
 
 lock:  ## resolve and pin the requirements anew
 	@$(PYTHON) scripts/lock.py

@@ -1,6 +1,7 @@
-"""What ordain costs on this machine, as tables: `python -m tests.bench [language] [commits] [line]`.
+"""What ordain costs on this machine, as tables: `python -m tests.bench [language] [commits] [writes] [line]`.
 
-Bounded: on two quiet cores `language` takes about two minutes, `commits` and `line` take three together.
+Bounded: on two quiet cores `language` takes about two minutes, `writes` five, `commits` and `line`
+three together.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("language", "commits", "line")
+SUBJECTS = ("language", "commits", "writes", "line")
 """Modules beside this one, each with its `tables(folder)`."""
 
 

@@ -21,6 +21,12 @@ class Server:
     part: Part
     _process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         asyncio.run(_step(self.part.prepare))
