@@ -54,7 +54,7 @@ def main() -> None:
 @root_option
 def process(name: str, root: Path) -> None:
     """Be one of the platform's own processes; the supervisor starts them."""
-    import asyncio  # noqa: PLC0415 - commands start without it
+    import uvloop  # noqa: PLC0415 - commands start without it
 
     from reconciler.services.layout import Layout  # noqa: PLC0415
     from reconciler.services.settings import Settings  # noqa: PLC0415
@@ -62,7 +62,7 @@ def process(name: str, root: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("httpx", "psycopg.pool"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    asyncio.run(_entry(name)(Settings.load(Layout(root))))
+    uvloop.run(_entry(name)(Settings.load(Layout(root))))
 
 
 def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
