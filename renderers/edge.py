@@ -17,15 +17,18 @@ from renderers.site import (
     API_SERVICE,
     CONTROL_NAMESPACE,
     EDGE_NAMESPACE,
+    ENVOY_GATEWAY,
     GATEWAY,
+    GATEWAY_API,
+    PROJECT_HEADER,
+    SERVER_KEY_HEADER,
+    TENANT_HEADER,
     at_edge,
+    hosts_of,
     site_of,
-    tenant_of,
 )
 from renderers.unit import Unit
 
-GATEWAY_API = "gateway.networking.k8s.io"
-ENVOY_GATEWAY = "gateway.envoyproxy.io"
 CONTROLLER = f"{ENVOY_GATEWAY}/gatewayclass-controller"
 CERTIFICATE = "ordain-edge-tls"
 """The Secret beside the Gateway with the certificate of `<base domain>` and `*.<base domain>`."""
@@ -33,10 +36,8 @@ CERTIFICATE = "ordain-edge-tls"
 TENANTS, BASE, PLAIN = "tenants", "base", "plain"
 """The Gateway's listeners: the tenants' hosts, the bare host, and port 80, which only sends people to HTTPS."""
 
-SCOPE_HEADERS = ("X-Tenant-Id", "X-Project-Id")
+SCOPE_HEADERS = (TENANT_HEADER, PROJECT_HEADER)
 PERSON_HEADERS = ("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups")
-SERVER_KEY_HEADER = "X-Ordain-Secret"
-"""Opens the restricted endpoints of model servers."""
 
 HEADERS_TIMEOUT = "10s"
 REQUEST_TIMEOUT = "60s"
@@ -65,10 +66,9 @@ def render_tenant_host(tree: Tree, unit: Unit) -> Iterator[Manifest]:
 
     It names no project: one that it set would refuse every other `?project=`.
     """
-    hosts = [f"{label}.{tree.platform.base_domain}" for label in tenant_of(tree, unit).hostnames]
     # set, never add: a value the client sent must not survive beside ours.
-    headers = {"set": [{"name": "X-Tenant-Id", "value": unit.tenant}], "remove": ["X-Project-Id"]}
-    yield _route(unit, tenant_route(unit.tenant), TENANTS, hosts, [_api_rule(headers)])
+    headers = {"set": [{"name": TENANT_HEADER, "value": unit.tenant}], "remove": [PROJECT_HEADER]}
+    yield _route(unit, tenant_route(unit.tenant), TENANTS, hosts_of(tree, unit), [_api_rule(headers)])
 
 
 def tenant_route(tenant: str) -> str:

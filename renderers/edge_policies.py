@@ -14,8 +14,8 @@ from intents.kinds.platform import Jwt
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
-from renderers.edge import BASE, ENVOY_GATEWAY, GATEWAY_API, PERSON_HEADERS, TENANTS, tenant_route
-from renderers.site import GATEWAY, at_edge
+from renderers.edge import BASE, PERSON_HEADERS, TENANTS, tenant_route
+from renderers.site import ENVOY_GATEWAY, GATEWAY, GATEWAY_API, at_edge
 from renderers.unit import Unit
 
 API_REQUESTS_PER_SECOND = 200

@@ -16,19 +16,23 @@ from intents.kinds.traffic import Match
 from renderers import marks
 from renderers.canonical import Manifest
 from renderers.live import LiveDeployment
+from renderers.site import (
+    EDGE_NAMESPACE,
+    ENVOY_GATEWAY,
+    GATEWAY,
+    GATEWAY_API,
+    PROJECT_HEADER,
+    SERVER_KEY_HEADER,
+    TENANT_HEADER,
+)
 from renderers.traffic import Preference
 
-GATEWAY = {
-    "group": "gateway.networking.k8s.io",
-    "kind": "Gateway",
-    "name": "ordain",
-    "namespace": "ordain-system",
-}
+_PARENT = {"group": GATEWAY_API, "kind": "Gateway", "name": GATEWAY, "namespace": EDGE_NAMESPACE}
 PREDICTOR_PORT = 80
 RULES_PER_ROUTE = 16
 MATCHES_PER_ROUTE = 128
 # No model server has a use for a person's credentials; the last would open Triton's restricted endpoints.
-NOT_FOR_MODELS = ("Authorization", "Cookie", "X-Ordain-Secret")
+NOT_FOR_MODELS = ("Authorization", "Cookie", SERVER_KEY_HEADER)
 
 Part = dict[str, Any]
 
@@ -88,7 +92,7 @@ def services(*weighted: tuple[str, int]) -> list[Part]:
 
 def backend(name: str) -> list[Part]:
     """Return the reference to an Envoy Gateway Backend that gets everything."""
-    return [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": name, "weight": 1}]
+    return [{"group": ENVOY_GATEWAY, "kind": "Backend", "name": name, "weight": 1}]
 
 
 def http_routes(live: LiveDeployment, routing: Routing) -> list[Manifest]:
@@ -141,10 +145,10 @@ class _Shared:
         """Return the deployment's route of that number; the first has the deployment's own name."""
         name = self.live.name if number == 1 else f"{self.live.name}--{number}"
         return {
-            "apiVersion": "gateway.networking.k8s.io/v1",
+            "apiVersion": f"{GATEWAY_API}/v1",
             "kind": "HTTPRoute",
             "metadata": {**self._metadata, "name": name},
-            "spec": {"hostnames": list(self.live.hostnames), "parentRefs": [GATEWAY], "rules": rules},
+            "spec": {"hostnames": list(self.live.hostnames), "parentRefs": [_PARENT], "rules": rules},
         }
 
     def rules(self, path: _Path, routing: Routing) -> Iterator[Part]:
@@ -183,7 +187,7 @@ def _metadata(live: LiveDeployment) -> Part:
 
 def _headers(live: LiveDeployment) -> Part:
     """Return the filter of request headers: set, never add, or a value the client sent would survive beside ours."""
-    trusted = {"X-Tenant-Id": live.tenant, "X-Project-Id": live.project}
+    trusted = {TENANT_HEADER: live.tenant, PROJECT_HEADER: live.project}
     return {
         "type": "RequestHeaderModifier",
         "requestHeaderModifier": {

@@ -8,8 +8,9 @@ told apart before it, at the edge.
 from __future__ import annotations
 
 from intents.kinds.traffic import Splitter
+from renderers.access import SERVING_ACCOUNT
 from renderers.canonical import Manifest
-from renderers.kserve import SERVICE_ACCOUNT, local_host, predictor, versioned
+from renderers.kserve import local_host, predictor, versioned
 from renderers.live import LiveDeployment
 
 PATH = "/"
@@ -44,7 +45,7 @@ def inference_graph(live: LiveDeployment) -> Manifest:
             "maxReplicas": live.most_replicas,
             "nodes": {"root": {"routerType": "Splitter", "steps": _steps(live)}},
             "resources": {"limits": _RESOURCES, "requests": _RESOURCES},
-            "serviceAccountName": SERVICE_ACCOUNT,
+            "serviceAccountName": SERVING_ACCOUNT,
         },
     }
 

@@ -23,6 +23,7 @@ from renderers.gateway import PREDICTOR_PORT, Destination, Routing, backend, htt
 from renderers.inference_graph import PATH, graph_name, inference_graph, wants_graph
 from renderers.kserve import inference_service, local_host, predictor, versioned
 from renderers.live import LiveDeployment
+from renderers.site import ENVOY_GATEWAY
 from renderers.traffic import preferences
 
 
@@ -79,7 +80,7 @@ def _at(live: LiveDeployment, service: str, path: str = "") -> Destination:
 def _backend(live: LiveDeployment, service: str) -> Manifest:
     endpoint = {"fqdn": {"hostname": local_host(live, service), "port": PREDICTOR_PORT}}
     return {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "apiVersion": f"{ENVOY_GATEWAY}/v1alpha1",
         "kind": "Backend",
         "metadata": {"name": service, "namespace": live.namespace, "labels": live.labels},
         "spec": {"type": "Endpoints", "endpoints": [endpoint]},

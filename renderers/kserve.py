@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from intents.kinds.cluster import GpuPool, Toleration
 from intents.kinds.rollout import LiveVersion
 from renderers import marks
+from renderers.access import SERVING_ACCOUNT
 from renderers.canonical import Manifest
 from renderers.live import LiveDeployment
+from renderers.pools import amounts, placement, pool_of
 from renderers.serving_runtime import RUNTIME
-
-BUCKET = "models"
-SERVICE_ACCOUNT = "ordain-serving"
-"""The account of a project's model servers: KServe finds the credentials of the object store by it."""
+from renderers.storage import model_uri
 
 
 def versioned(deployment: str, version: str) -> str:
@@ -35,11 +33,6 @@ def predictor(service: str) -> str:
 def local_host(live: LiveDeployment, service: str) -> str:
     """Return the full name of a Service of the deployment's namespace."""
     return f"{service}.{live.namespace}.svc.cluster.local"
-
-
-def storage_uri(tenant: str, project: str, version: LiveVersion) -> str:
-    """Return where the model's bytes lie: create-only, by digest."""
-    return f"s3://{BUCKET}/{tenant}/{project}/{version.model_name}/{version.digest.removeprefix('sha256:')}/"
 
 
 def inference_service(
@@ -66,44 +59,21 @@ def inference_service(
 
 
 def _predictor(live: LiveDeployment, version: LiveVersion) -> Manifest:
-    pool = live.gpu_pool(version)
-    amounts = _amounts(version, pool)
+    pool = pool_of(version.resources, live.cluster, live.rollout.path)
+    uses = amounts(version.resources, pool)
     return {
         # Without it, KServe's configuration would decide; a model server has no business with the API server.
         "automountServiceAccountToken": False,
-        "serviceAccountName": SERVICE_ACCOUNT,
+        "serviceAccountName": SERVING_ACCOUNT,
         "minReplicas": version.replicas.min,
         "maxReplicas": version.replicas.max,
         "model": {
             "name": "",
             "modelFormat": {"name": "triton"},
             "protocolVersion": "v2",
-            "resources": {"limits": amounts, "requests": amounts},
+            "resources": {"limits": uses, "requests": uses},
             "runtime": RUNTIME,
-            "storageUri": storage_uri(live.tenant, live.project, version),
+            "storageUri": model_uri(live.tenant, live.project, version.model_name, version.digest),
         },
-        **(_placement(pool) if pool else {}),
+        **placement(pool),
     }
-
-
-def _amounts(version: LiveVersion, pool: GpuPool | None) -> dict[str, str]:
-    amounts = {"cpu": version.resources.cpus, "memory": version.resources.memory}
-    if pool:
-        amounts[pool.resource] = str(version.resources.gpus[pool.type])
-    return amounts
-
-
-def _placement(pool: GpuPool) -> Manifest:
-    """Return what brings a pod onto the nodes of a pool."""
-    selector = {"nodeSelector": dict(pool.node_selector)} if pool.node_selector else {}
-    tolerations = [_toleration(each) for each in pool.tolerations]
-    return {**selector, **({"tolerations": tolerations} if tolerations else {})}
-
-
-def _toleration(toleration: Toleration) -> dict[str, str]:
-    found = {"key": toleration.key, "operator": toleration.operator.value}
-    if toleration.value is not None:
-        found["value"] = toleration.value
-    if toleration.effect is not None:
-        found["effect"] = toleration.effect.value
-    return found

@@ -14,7 +14,7 @@ from intents.kinds.resources import Quota
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
-from renderers.pools import tolerations
+from renderers.pools import by_resource, tolerations
 from renderers.site import in_project, site_of, tenant_of
 from renderers.unit import Unit
 
@@ -105,10 +105,7 @@ def _cpus_and_memory(quota: Quota, cluster: ClusterSpec) -> Manifest:
 
 def _gpus(quota: Quota, cluster: ClusterSpec) -> Iterator[Manifest]:
     """Yield a group for each resource that pools offer; the node selector of a pod decides about the flavor."""
-    by_resource: dict[str, list[GpuPool]] = {}
-    for pool in cluster.gpu_pools:
-        by_resource.setdefault(pool.resource, []).append(pool)
-    for resource, pools in by_resource.items():
+    for resource, pools in by_resource(cluster.gpu_pools).items():
         flavors = [
             {"name": _gpu_flavor(pool), "resources": [_quota(resource, str(quota.gpus.get(pool.type, 0)))]}
             for pool in pools

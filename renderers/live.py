@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from intents.documents import Document
-from intents.identity import Identity, namespace, path_of
-from intents.kinds import ClusterSpec, Kind, ModelDeploymentSpec, RolloutSpec
-from intents.kinds.cluster import GpuPool, KServeMode
+from intents.identity import namespace
+from intents.kinds import ClusterSpec, ModelDeploymentSpec, RolloutSpec
+from intents.kinds.cluster import KServeMode
 from intents.kinds.rollout import LiveVersion
-from intents.problems import InvalidIntent, Problem
 from intents.tree import Tree
 from renderers import marks
+from renderers.site import hosts_of, site_of
 from renderers.unit import Unit
 
 # KServe's and Knative's own routes would go around the edge. Each mode reads a label of its own.
@@ -51,30 +51,20 @@ class LiveDeployment:
         """How many pods the version with the most of them may have."""
         return max(each.replicas.max for each in self.versions)
 
-    def gpu_pool(self, version: LiveVersion) -> GpuPool | None:
-        """Return the pool that a version runs on, None without GPUs. Raises InvalidIntent where there is none."""
-        for gpu in version.resources.gpus:
-            pool = self.cluster.gpu_pool(gpu)
-            if pool is None:
-                message = f"version {version.name} asks for {gpu}, which its cluster has no pool of"
-                raise InvalidIntent([Problem("invalid-value", self.rollout.path, 0, 0, message)])
-            return pool
-        return None
-
 
 def live_deployment(tree: Tree, unit: Unit) -> LiveDeployment | None:
-    """Return a deployment as it is served; None before its Rollout. Raises InvalidIntent without its cluster."""
+    """Return a deployment as it is served; None before its Rollout. Raises InvalidIntent without cluster or tenant."""
     tenant, project, name = unit.tenant, unit.project, unit.name
     target, rollout = tree.deployment(tenant, project, name), tree.rollout(tenant, project, name)
     if target is None or rollout is None:
         return None
-    cluster = _cluster(tree, unit.cluster)
+    cluster = site_of(tree, unit).spec
     labels = {marks.TENANT: tenant, marks.PROJECT: project, marks.DEPLOYMENT: name}
     return LiveDeployment(
         target,
         rollout,
         cluster,
-        _hostnames(tree, tenant),
+        hosts_of(tree, unit),
         tenant,
         project,
         name,
@@ -83,17 +73,3 @@ def live_deployment(tree: Tree, unit: Unit) -> LiveDeployment | None:
         labels,
         {**labels, **_BEHIND_THE_EDGE[cluster.kserve.mode]},
     )
-
-
-def _cluster(tree: Tree, name: str) -> ClusterSpec:
-    cluster = tree.cluster(name)
-    if cluster is None:
-        path = path_of(Identity(Kind.CLUSTER, name))
-        raise InvalidIntent([Problem("unknown-cluster", path, 0, 0, f"there is no cluster {name}")])
-    return cluster.spec
-
-
-def _hostnames(tree: Tree, tenant: str) -> tuple[str, ...]:
-    document = tree.tenant(tenant)
-    domain = tree.platform.base_domain
-    return tuple(f"{label}.{domain}" for label in document.spec.hostnames) if document else ()

@@ -14,6 +14,7 @@ from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
 from renderers.policies.rules import gpu_labels
+from renderers.pools import by_resource
 from renderers.site import in_project, project_of, site_of, tenant_of
 from renderers.unit import Unit
 
@@ -99,9 +100,9 @@ def _hard(quota: Quota, above: Quota, pools: tuple[GpuPool, ...]) -> dict[str, s
 
 def _gpus(granted: GpuCounts, pools: tuple[GpuPool, ...]) -> dict[str, str]:
     """Return the limit of each extended resource: types that share one resource share one limit, 0 without any."""
-    counts: dict[str, int] = {}
-    for pool in pools:
-        counts[pool.resource] = counts.get(pool.resource, 0) + granted.get(pool.type, 0)
+    counts = {
+        resource: sum(granted.get(pool.type, 0) for pool in each) for resource, each in by_resource(pools).items()
+    }
     return {f"requests.{resource}": _count(number) for resource, number in counts.items()}
 
 

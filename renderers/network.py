@@ -14,11 +14,10 @@ from intents.kinds.network import METADATA_ADDRESSES, Egress, IpNetwork, network
 from intents.tree import Tree
 from renderers import marks
 from renderers.canonical import Manifest
+from renderers.serving_runtime import HTTP_PORT
 from renderers.site import EDGE_NAMESPACE, GATEWAY, Site, in_project, site_of, tenant_of
 from renderers.unit import Unit
 
-PREDICTOR_PORT = 8080
-"""Of the pods that KServe makes; their Services listen on 80."""
 KNATIVE_NAMESPACE = "knative-serving"
 KNATIVE_PORTS = (8012, 8013, 8022, 9090)
 """Of Knative's queue proxy: HTTP/1, HTTP/2, its readiness, and the numbers the autoscaler reads."""
@@ -94,7 +93,7 @@ def _to_servers(site: Site) -> list[Manifest]:
         },
     }
     rules: list[Manifest] = [
-        {"from": [edge, {"podSelector": _labelled(marks.DEPLOYMENT)}], "ports": _tcp((PREDICTOR_PORT,))}
+        {"from": [edge, {"podSelector": _labelled(marks.DEPLOYMENT)}], "ports": _tcp((HTTP_PORT,))}
     ]
     if site.spec.kserve.mode is KServeMode.KNATIVE:
         knative = [_namespace(each) for each in (KNATIVE_NAMESPACE, site.spec.kserve.ingress_namespace)]
@@ -103,7 +102,7 @@ def _to_servers(site: Site) -> list[Manifest]:
 
 
 def _between_servers() -> list[Manifest]:
-    return [{"to": [{"podSelector": _labelled(marks.DEPLOYMENT)}], "ports": _tcp((PREDICTOR_PORT,))}]
+    return [{"to": [{"podSelector": _labelled(marks.DEPLOYMENT)}], "ports": _tcp((HTTP_PORT,))}]
 
 
 def _peers(way: str) -> Manifest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from intents.kinds import ClusterSpec
 from intents.kinds.cluster import GpuPool, Toleration
 from intents.kinds.resources import Resources
@@ -21,6 +23,14 @@ def pool_of(resources: Resources, cluster: ClusterSpec, path: str) -> GpuPool | 
             raise InvalidIntent([Problem("invalid-value", path, 0, 0, message)])
         return pool
     return None
+
+
+def by_resource(pools: Iterable[GpuPool]) -> dict[str, list[GpuPool]]:
+    """Return pools by the resource under which Kubernetes counts their GPUs: types may share one."""
+    found: dict[str, list[GpuPool]] = {}
+    for pool in pools:
+        found.setdefault(pool.resource, []).append(pool)
+    return found
 
 
 def amounts(resources: Resources, pool: GpuPool | None) -> dict[str, str]:

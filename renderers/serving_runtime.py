@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from intents.tree import Tree
 from renderers.canonical import Manifest
+from renderers.site import SERVER_KEY_HEADER
 from renderers.unit import Unit
 
 RUNTIME = "ordain-triton"
@@ -21,7 +22,7 @@ _RESTRICTED = "model-repository,shared-memory,trace,logging"
 # Nobody may call what is restricted, so each server makes up a secret of its own that nobody gets to know.
 _WITH_SECRET = (
     "read -r secret < /proc/sys/kernel/random/uuid && "
-    f'exec "$0" "--http-restricted-api={_RESTRICTED}:x-ordain-secret=$secret" "$@"'
+    f'exec "$0" "--http-restricted-api={_RESTRICTED}:{SERVER_KEY_HEADER.lower()}=$secret" "$@"'
 )
 
 

@@ -18,6 +18,12 @@ EDGE_NAMESPACE = "ordain-system"
 CONTROL_NAMESPACE = "ordain"
 """Holds the control plane, whose credentials no object of the edge needs."""
 GATEWAY = "ordain"
+GATEWAY_API = "gateway.networking.k8s.io"
+ENVOY_GATEWAY = "gateway.envoyproxy.io"
+TENANT_HEADER, PROJECT_HEADER = "X-Tenant-Id", "X-Project-Id"
+"""What the edge tells the API and model servers; it believes nobody else."""
+SERVER_KEY_HEADER = "X-Ordain-Secret"
+"""Opens the restricted endpoints of model servers."""
 API_SERVICE = "ordain-api"
 API_PORT = 80
 KFP_NAMESPACE = "kubeflow"
@@ -53,6 +59,11 @@ def tenant_of(tree: Tree, unit: Unit) -> TenantSpec:
     if document is None:
         raise _absent("unknown-tenant", Identity(Kind.TENANT, unit.tenant, unit.tenant))
     return document.spec
+
+
+def hosts_of(tree: Tree, unit: Unit) -> tuple[str, ...]:
+    """Return the host names of a unit's tenant, in full. Raises InvalidIntent: a route without any takes every host."""
+    return tuple(f"{label}.{tree.platform.base_domain}" for label in tenant_of(tree, unit).hostnames)
 
 
 def project_of(tree: Tree, unit: Unit) -> ProjectSpec:

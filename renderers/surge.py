@@ -6,20 +6,19 @@ restarts because it changes, only the next replacement goes another way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
+from intents.checks.amounts import GIB, MEMORY, Resource, amount, limit, resources_of
+from intents.kinds import Spec
 from intents.kinds.model_deployment import Version
-from intents.quantities import quantity_value
 from intents.tree import Tree
 from intents.usage import Amounts, peaks, total
 from renderers.live import LiveDeployment
-
-_GIB = 2**30
 
 
 class Strategy(Enum):
@@ -49,8 +48,7 @@ class Strategy(Enum):
 class Room:
     """One resource: what one pod more needs, and what the tightest limit on the project leaves."""
 
-    resource: str
-    """`cpus`, `memory` in bytes, or a GPU type."""
+    resource: Resource
     needed: Decimal
     used: Decimal
     """By all deployments of the project, each at its peak."""
@@ -69,9 +67,10 @@ class Room:
         return self.needed <= self.left
 
     def __str__(self) -> str:
-        amounts = (_amount(self.resource, each) for each in (self.needed, self.limit, self.used, self.left))
+        amounts = (_said(self.resource, each) for each in (self.needed, self.limit, self.used, self.left))
         needed, limit, used, left = amounts
-        return f"{self.resource}: {needed} needed, {left} left ({self.level} {limit} - {used} used)"
+        name = self.resource.gpu or self.resource.field
+        return f"{name}: {needed} needed, {left} left ({self.level} {limit} - {used} used)"
 
 
 @dataclass(frozen=True)
@@ -122,69 +121,33 @@ def decide(version: Version, rooms: tuple[Room, ...]) -> Decision:
     return Decision(version.name, strategy, rooms)
 
 
-_Limit: TypeAlias = tuple[Decimal, str]
-"""A limit, and whose it is."""
-_NONE = Decimal(0)
-
-
 @dataclass(frozen=True)
 class _Budget:
-    """What a project may use, and what its deployments use, by resource."""
+    """What the deployments of a project use, and whose quotas and capacity limit them, from the inside."""
 
-    limits: Mapping[str, _Limit]
-    used: Mapping[str, Decimal]
+    used: Amounts
+    levels: tuple[tuple[str, Spec], ...]
 
     def rooms(self, version: Version) -> Iterator[Room]:
-        """Yield the room for one pod more of a version."""
-        for resource, needed in _by_resource(Amounts.of(version.resources)).items():
-            limit = self.limits.get(resource)
-            if limit is not None:
-                yield Room(resource, needed, self.used.get(resource, _NONE), *limit)
-            elif resource in version.resources.gpus:
-                yield Room(resource, needed, self.used.get(resource, _NONE), _NONE, "project")
+        """Yield the room for one pod more of a version, under the tightest limit on each resource."""
+        needed = Amounts.of(version.resources)
+        for resource in resources_of(needed):
+            limits = [(found, name) for name, spec in self.levels if (found := limit(spec, resource)) is not None]
+            if limits:
+                tightest, level = min(limits, key=lambda each: each[0])
+                yield Room(resource, amount(needed, resource), amount(self.used, resource), tightest, level)
 
 
 # Decisions are made project by project; another tree is another key.
 @lru_cache(maxsize=8)
 def _budget(tree: Tree, tenant: str, project: str) -> _Budget:
-    used = total(peaks(tree, tenant, project).values())
-    return _Budget(_tightest(list(_levels(tree, tenant, project))), _by_resource(used))
-
-
-def _tightest(levels: Sequence[tuple[str, Mapping[str, Decimal]]]) -> dict[str, _Limit]:
-    """Return the tightest limit on each resource. A GPU type that a level does not name may not be used."""
-    found: dict[str, _Limit] = {}
-    for resource in dict.fromkeys(resource for _, limits in levels for resource in limits):
-        default = None if resource in {"cpus", "memory"} else _NONE
-        limits = ((limit, name) for name, each in levels if (limit := each.get(resource, default)) is not None)
-        found[resource] = min(limits, key=lambda each: each[0])
-    return found
-
-
-def _levels(tree: Tree, tenant: str, project: str) -> Iterator[tuple[str, Mapping[str, Decimal]]]:
-    """Yield the limits of a project, its tenant and its cluster, from the inside."""
     inner, outer = tree.project(tenant, project), tree.tenant(tenant)
     cluster = tree.cluster(inner.spec.cluster) if inner else None
-    for name, document in (("project", inner), ("tenant", outer)):
-        if document:
-            quota = document.spec.quota
-            yield name, _amounts(quota.cpus, quota.memory, quota.gpus)
-    if cluster:
-        capacity = cluster.spec.capacity
-        cpus, memory = (capacity.cpus, capacity.memory) if capacity else (None, None)
-        yield "cluster", _amounts(cpus, memory, {pool.type: pool.count for pool in cluster.spec.gpu_pools})
+    levels = (("project", inner), ("tenant", outer), ("cluster", cluster))
+    specs = tuple((name, document.spec) for name, document in levels if document)
+    return _Budget(total(peaks(tree, tenant, project).values()), specs)
 
 
-def _amounts(cpus: str | None, memory: str | None, gpus: Mapping[str, int]) -> dict[str, Decimal]:
-    quantities = {"cpus": cpus, "memory": memory}
-    found = {name: quantity_value(text) for name, text in quantities.items() if text is not None}
-    return {**found, **{name: Decimal(count) for name, count in gpus.items()}}
-
-
-def _by_resource(amounts: Amounts) -> dict[str, Decimal]:
-    gpus = {name: Decimal(count) for name, count in amounts.gpus.items()}
-    return {"cpus": amounts.cpus, "memory": amounts.memory, **gpus}
-
-
-def _amount(resource: str, amount: Decimal) -> str:
-    return f"{float(amount) / _GIB:g}Gi" if resource == "memory" else f"{float(amount):g}"
+def _said(resource: Resource, value: Decimal) -> str:
+    """Write an amount, one below zero included: others may use more than the limit."""
+    return f"{float(value) / GIB:g}Gi" if resource == MEMORY else f"{float(value):g}"

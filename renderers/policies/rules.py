@@ -21,6 +21,7 @@ from intents.images import (
 from intents.kinds import ClusterSpec, PlatformSpec, TenantSpec
 from intents.kinds.cluster import GpuPool
 from intents.kinds.platform import Enforcement, PolicyRule
+from renderers.pools import by_resource
 
 GPU_LABEL = "gpu.ordain.dev/"
 """On namespaces, followed by a type of GPU that pods there may use."""
@@ -157,12 +158,9 @@ _LIMITS = (
 
 def _gpu_types(_platform: PlatformSpec, cluster: ClusterSpec) -> _Predicates:
     """For each resource that a pool offers: who asks for it names a pool whose type its namespace may use."""
-    by_resource: dict[str, list[GpuPool]] = {}
-    for pool in cluster.gpu_pools:
-        by_resource.setdefault(pool.resource, []).append(pool)
     return tuple(
         Predicate(Scope.SPECS, " || ".join([f"!{_asks(resource)}", *(f"({_may_use(pool)})" for pool in pools)]))
-        for resource, pools in by_resource.items()
+        for resource, pools in by_resource(cluster.gpu_pools).items()
     )
 
 

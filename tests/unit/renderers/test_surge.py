@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from intents.checks.amounts import CPUS, MEMORY, Resource
 from intents.tree import Tree
 from renderers.live import live_deployment
 from renderers.rendering import render_unit, sources
@@ -13,6 +14,7 @@ from renderers.surge import Decision, Room, Strategy, decisions
 from tests.fixtures.serving import SCORING, on_gpus, situations, surges
 from tests.fixtures.trees import DEPLOYMENT, FRAUD, ROLLOUT, V1, document, small_specs
 
+L4 = Resource("gpus", "nvidia-l4")
 OTHER = "tenants/acme/projects/fraud/deployments/other.yaml"
 OTHER_ROLLOUT = "tenants/acme/projects/fraud/deployments/other.rollout.yaml"
 
@@ -46,9 +48,9 @@ def test_the_arithmetic_is_told() -> None:
     """Two pods of one GPU, 2 CPUs and 4 GiB; the tenant has 64 CPUs, the project 16 GiB and as many GPUs as it uses."""
     decision = decided(surges()["gpu-in-place"])["v1"]
     assert decision.rooms == (
-        Room("cpus", Decimal(2), Decimal(4), Decimal(64), "tenant"),
-        Room("memory", Decimal(4 * 2**30), Decimal(8 * 2**30), Decimal(16 * 2**30), "project"),
-        Room("nvidia-l4", Decimal(1), Decimal(2), Decimal(2), "project"),
+        Room(CPUS, Decimal(2), Decimal(4), Decimal(64), "tenant"),
+        Room(MEMORY, Decimal(4 * 2**30), Decimal(8 * 2**30), Decimal(16 * 2**30), "project"),
+        Room(L4, Decimal(1), Decimal(2), Decimal(2), "project"),
     )
     assert decision.explanation == (
         "maxSurge 0, maxUnavailable 1, for one pod more: "
@@ -67,16 +69,14 @@ def test_without_limits_there_is_room() -> None:
 def test_the_tightest_limit_counts() -> None:
     """The project may use 8 of the type, its tenant 4, which the cluster has as well."""
     (room,) = [
-        each
-        for each in decided(on_gpus(replicas={"min": 1, "max": 1}, quota=8))["v1"].rooms
-        if each.resource == "nvidia-l4"
+        each for each in decided(on_gpus(replicas={"min": 1, "max": 1}, quota=8))["v1"].rooms if each.resource == L4
     ]
     assert (room.limit, room.level) == (Decimal(4), "tenant")
 
 
 def test_a_type_that_no_quota_names_has_no_room() -> None:
     tree = on_gpus(replicas={"min": 1, "max": 1}, quota=2).advance({FRAUD: document(FRAUD, {"cluster": "local"})})
-    (room,) = [each for each in decided(tree)["v1"].rooms if each.resource == "nvidia-l4"]
+    (room,) = [each for each in decided(tree)["v1"].rooms if each.resource == L4]
     assert (room.limit, room.level) == (Decimal(0), "project")
 
 
