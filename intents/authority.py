@@ -117,6 +117,27 @@ def may_not_approve(tree: Tree, principal: Principal, author: str, paths: Iterab
     return None
 
 
+def approvers(tree: Tree, paths: Iterable[str]) -> tuple[Subject, ...]:
+    """Return whose yes to a change of these paths may count, as the tree names them; several tenants share few."""
+    identities = [identify(path) for path in paths]
+    tenants = {who.tenant for who in identities if who and who.kind not in _PLATFORMS_OWN and who.tenant}
+    needed = [_approvers_of(tree, tenant) for tenant in sorted(tenants)]
+    if any(who is None or who.kind in _PLATFORMS_OWN for who in identities):
+        needed.append(tree.platform.admins)
+    first, *others = needed or [()]
+    return tuple(each for each in first if all(each in other for other in others))
+
+
+def _approvers_of(tree: Tree, tenant: str) -> tuple[Subject, ...]:
+    document = tree.tenant(tenant)
+    members = document.spec.members if document else ()
+    return tuple(
+        Subject(user=each.user, group=each.group)
+        for each in members
+        if not {Role.APPROVER, Role.ADMIN}.isdisjoint(each.roles)
+    )
+
+
 def _goes_with_deployment(identity: Identity, path: str, removed: Collection[str]) -> bool:
     if identity.kind is not Kind.ROLLOUT or path not in removed:
         return False

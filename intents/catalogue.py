@@ -257,6 +257,23 @@ CATALOGUE: dict[str, Explanation] = {
         "Someone who may not approve a change said yes to it: another's word is needed, of someone with the role.",
         "Ask an approver of the tenant, or a platform admin for the platform's own files.",
     ),
+    "approval-missing": Explanation(
+        "A change lacks the approvals that it needs, or what was approved is not what it would do now.",
+        "Ask those who may approve it; the answer names them.",
+    ),
+    "plan-changed": Explanation(
+        "The plan that was approved is not the plan of the change as it is now.",
+        "Read the plan again and approve that one.",
+    ),
+    "change-not-open": Explanation(
+        "A change is merged or closed, or there is none of that name.", "Make a new request."
+    ),
+    "change-updated": Explanation(
+        "Its author updated the change after it was looked at.", "Look at what it does now and decide on that."
+    ),
+    "too-many-changes": Explanation(
+        "The tenant has as many open changes as it may have at once.", "Merge or close some."
+    ),
     "conflict": Explanation(
         "What stands at the path is not what the request was decided on.",
         "Read it again and decide on what is there now.",

@@ -15,5 +15,10 @@ def sortable_suffix(now: datetime, unique: UUID) -> str:
     return _base32(milliseconds, 9) + _base32(unique.int, 4)
 
 
+def short_name(unique: UUID) -> str:
+    """Return 10 characters that say 48 bits of `unique`, the ones that are random in each version of it we use."""
+    return _base32(unique.int >> 80, 10)
+
+
 def _base32(number: int, length: int) -> str:
     return "".join(ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(length)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NewType, Self
+from typing import NewType, Self, TypeAlias
 from uuid import UUID
 
 from intents.authority import Principal, forbidden
@@ -18,6 +18,7 @@ from intents.reading import read
 from intents.tree import Tree
 from intents.writing import blob_id
 from reconciler.planning.capabilities import not_carried_out
+from reconciler.planning.changes import Change, ChangeId, OfChange
 from reconciler.planning.companions import companion_problems, is_companion
 from reconciler.planning.facts import LedgerQuestions, ledger_questions
 from reconciler.planning.idempotency import RequestKey
@@ -84,14 +85,50 @@ class WriteRequest:
     """Evidence for the commit message, free text."""
     key: RequestKey | None = None
     """Under which the same may be asked again."""
+    of_change: OfChange | None = None
+    """The change that it is about; most are about none."""
+    merge_when_approved: bool = False
+    """Should it become a change: whether that is merged with the last approval that it needs."""
+
+
+@dataclass(frozen=True)
+class Merging:
+    """What a commit says of the change that it merges."""
+
+    change: ChangeId
+    approved_by: tuple[str, ...]
+    merged_by: str
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A request that becomes a commit: its writes with every path decided."""
+    """A request that becomes a commit on main: its writes with every path decided."""
 
     request: WriteRequest
     files: Mapping[str, bytes | None]
+    merges: Merging | None = None
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A request that becomes a commit beside main, on the branch of a change: others have to approve it."""
+
+    request: WriteRequest
+    change: ChangeId
+    files: Mapping[str, bytes | None]
+    """All that the change writes, not this request alone."""
+    required: int
+    """How many others have to approve."""
+    before: Change | None = None
+    """The change as it was; None where the request opens it."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A request that ends a change without merging it."""
+
+    request: WriteRequest
+    change: Change
 
 
 @dataclass(frozen=True)
@@ -109,16 +146,22 @@ class Batch:
     """Decisions in the order of the requests, and the tree they lead to."""
 
     tree: Tree
-    decisions: tuple[Accepted | Refused, ...] = field(default=())
+    decisions: tuple[Decision, ...] = field(default=())
 
     @property
     def accepted(self) -> tuple[Accepted, ...]:
-        """The requests that become commits, in order."""
+        """The requests that become commits on main, in order."""
         return tuple(item for item in self.decisions if isinstance(item, Accepted))
 
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """The requests that change nothing."""
+        return tuple(item for item in self.decisions if isinstance(item, Refused))
 
-Decision = Accepted | Refused
-Decide = Callable[[Tree, WriteRequest], tuple[Tree, Decision]]
+
+Direct: TypeAlias = Accepted | Refused
+Decision: TypeAlias = Accepted | Proposed | Closed | Refused
+Decide: TypeAlias = Callable[[Tree, WriteRequest], tuple[Tree, Decision]]
 
 
 def decide_batch(tree: Tree, requests: Iterable[WriteRequest], decide: Decide | None = None) -> Batch:
@@ -131,8 +174,8 @@ def decide_batch(tree: Tree, requests: Iterable[WriteRequest], decide: Decide | 
     return Batch(tree, tuple(decisions))
 
 
-def decide_request(tree: Tree, request: WriteRequest, facts: Facts | None = None) -> tuple[Tree, Decision]:
-    """Return the tree after the request and the decision; the tree is unchanged by a refused one.
+def decide_request(tree: Tree, request: WriteRequest, facts: Facts | None = None) -> tuple[Tree, Direct]:
+    """Return the tree after the request and the decision, approvals left out; the tree is unchanged by a refused one.
 
     `facts` are the ledger's answers to `questions_of`; without them, what they decide is left open.
     """
