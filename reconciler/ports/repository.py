@@ -82,10 +82,23 @@ class Repository(Protocol):
         ...
 
     def between(self, old: str | None, new: str) -> Sequence[CommitInfo]:
-        """Return the first-parent commits after `old` up to `new`, oldest first.
+        """Return the commits after `old` up to `new`, oldest first, each with the one before it as its parent.
 
-        Raises Stalled with `history-rewritten` when `old` is not among the ancestors of `new`.
+        The line is that of the first parents, but for merges whose first parent leads away from `old`. Raises
+        Stalled with `history-rewritten` when `old` is not among the ancestors of `new`.
         """
+        ...
+
+    def merged(self, commit: CommitInfo) -> Sequence[CommitInfo]:
+        """Return the commits that a merge brought in beside its line, oldest first; none where it is no merge."""
+        ...
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Say whether `commit` is `ancestor` or descends from it; what is not here descends from nothing."""
+        ...
+
+    def has(self, commit: str) -> bool:
+        """Say whether the commit is here."""
         ...
 
     def append(self, name: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:

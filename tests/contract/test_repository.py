@@ -150,6 +150,38 @@ def test_between_is_first_parent_and_refuses_a_rewritten_history(empty: GitRepos
         empty.between("0" * 40, ids[3])
 
 
+def merge(repository: GitRepository, first: str, second: str) -> str:
+    command = ["git", "commit-tree", f"{second}^{{tree}}", "-p", first, "-p", second, "-m", "Merge"]
+    person = {f"GIT_{role}_{what}": "ana" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(command, cwd=repository.path, env=os.environ | person, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def test_between_keeps_to_the_line_that_leads_to_old(empty: GitRepository) -> None:
+    root = add(empty, {"a": b"1"})
+    ours = add(empty, {"a": b"2"})
+    (theirs,) = empty.append("test", root, [new({"b": b"1"})])
+    forward, backward = merge(empty, ours, theirs), merge(empty, theirs, ours)
+    assert [each.id for each in empty.between(root, forward)] == [ours, forward]
+    found = empty.between(root, backward)
+    assert [(each.id, each.parent) for each in found] == [(theirs, root), (backward, theirs)]
+    assert [[each.id for each in empty.merged(commit)] for commit in found] == [[], [ours]]
+    found = empty.between(ours, backward)
+    assert [(each.id, each.parent) for each in found] == [(backward, ours)], "main became a second parent"
+    with pytest.raises(Stalled, match="history-rewritten"):
+        empty.between(merge(empty, root, root), backward)
+
+
+def test_descent_is_told_of_what_is_here(empty: GitRepository) -> None:
+    first, second = add(empty, {"a": b"1"}), add(empty, {"a": b"2"})
+    assert empty.descends(second, first)
+    assert empty.descends(first, first)
+    assert not empty.descends(first, second)
+    assert not empty.descends("1" * 40, first)
+    assert not empty.descends(first, "1" * 40)
+    assert not empty.descends("1" * 40, "1" * 40)
+
+
 def test_blobs_are_known_by_the_id_of_their_bytes(empty: GitRepository) -> None:
     head = add(empty, {"a/b": b"body"})
     (change,) = empty.files(head)

@@ -12,11 +12,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import git
 import pygit2
+from pygit2.enums import SortMode
 
 from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Conflict, Stalled, Waiting
@@ -105,11 +107,13 @@ class GitRepository:
         )
 
     def between(self, old: str | None, new: str) -> Sequence[CommitInfo]:
-        """Return the first-parent commits after `old` up to `new`, oldest first."""
+        """Return the commits after `old` up to `new`, oldest first, along the line that leads to `old`."""
         found: list[CommitInfo] = []
         at: str | None = new
         while at is not None and at != old:
             info = self.info(at)
+            if old is not None and len(self._commit(at).parent_ids) > 1:
+                info = replace(info, parent=self._parent_towards(old, at))
             found.append(info)
             at = info.parent
         if at != old:
@@ -117,6 +121,32 @@ class GitRepository:
                 f"history-rewritten: {old} is no ancestor of {new}; look at who moved the branch, then adopt it"
             )
         return found[::-1]
+
+    def merged(self, commit: CommitInfo) -> Sequence[CommitInfo]:
+        """Return the commits that a merge brought in beside its line, oldest first; none where it is no merge."""
+        if commit.parent is None or len(self._commit(commit.id).parent_ids) < 2:  # noqa: PLR2004 - what a merge is
+            return ()
+        walk = self._objects.walk(pygit2.Oid(hex=commit.id), SortMode.TOPOLOGICAL | SortMode.REVERSE)
+        walk.hide(pygit2.Oid(hex=commit.parent))
+        return [self.info(str(each.id)) for each in walk if str(each.id) != commit.id]
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Say whether `commit` is `ancestor` or descends from it; what is not here descends from nothing."""
+        if commit == ancestor:
+            return self.has(commit)
+        return self.has(commit) and self.has(ancestor) and self._objects.descendant_of(commit, ancestor)
+
+    def has(self, commit: str) -> bool:
+        """Say whether the commit is here."""
+        return isinstance(self._objects.get(commit), pygit2.Commit)
+
+    def _parent_towards(self, old: str, merge: str) -> str | None:
+        """Return the first parent of a merge that descends from `old`.
+
+        Someone who merges main into work of their own and pushes that makes what was main a second parent.
+        """
+        parents = map(str, self._commit(merge).parent_ids)
+        return next((parent for parent in parents if self.descends(parent, old)), None)
 
     def append(self, name: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
         """Write a chain of commits on `base` in one durable pack; `name` keeps writers' staging apart."""
