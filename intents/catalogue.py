@@ -278,6 +278,10 @@ CATALOGUE: dict[str, Explanation] = {
         "What stands at the path is not what the request was decided on.",
         "Read it again and decide on what is there now.",
     ),
+    "check-crashed": Explanation(
+        "The checks themselves failed on this request three times; it waits for a person, others go on.",
+        "Report it with the request's id.",
+    ),
 }
 
 

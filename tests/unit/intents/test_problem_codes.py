@@ -279,6 +279,7 @@ ELSEWHERE = {
     "not-an-approver": "test_authority",
     "forbidden": "test_authority",
     "conflict": "the writer's tests",
+    "check-crashed": "contract/test_request_queue",
     "approval-missing": "planning/test_proposing",
     "plan-changed": "planning/test_changes",
     "change-not-open": "planning/test_changes",
