@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import uuid4
 
 import psycopg
 import psycopg.errors
@@ -10,10 +12,13 @@ import pytest
 
 from reconciler.planning.writing import Refused, WriteRequest
 from reconciler.ports.errors import Conflict
+from reconciler.ports.requests import RequestState
 from reconciler.services.settings import PostgresRole
+from reconciler.stores.ledger.closing import IDS
 from reconciler.stores.ledger.database import Database, migrate
 from reconciler.stores.ledger.events import LedgerOutbox
 from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.stores.ledger.values import ROWS
 from tests.fixtures.write_requests import PATH, closing, problem, request
 from tests.support.ledgers import Ledger, PostgresServer
 
@@ -59,6 +64,36 @@ async def test_closing_again_changes_nothing(queue: LedgerQueue, database: Datab
     await queue.close([closing(None, "2" * 40, blob=None)], (), "2" * 40)
     with ledger.connect() as connection:
         assert connection.execute("SELECT count(*) FROM intents").fetchone() == (0,)
+
+
+async def test_of_a_path_that_changes_twice_the_last_state_is_projected(queue: LedgerQueue, ledger: Ledger) -> None:
+    one, other, gone = closing(None, "1" * 40), closing(None, "2" * 40, blob="c" * 40), closing(None, "3" * 40, None)
+    await queue.close([one, other], (), "2" * 40)
+    with ledger.connect() as connection:
+        assert connection.execute("SELECT blob, commit FROM intents").fetchall() == [("c" * 40, "2" * 40)]
+        await queue.close([one, gone], (), "3" * 40)
+        assert connection.execute("SELECT * FROM intents").fetchall() == []
+        await queue.close([gone, one], (), "1" * 40)
+        assert connection.execute("SELECT blob FROM intents").fetchall() == [("b" * 40,)]
+
+
+async def test_a_whole_repository_is_closed_at_once_and_told_in_order(queue: LedgerQueue, ledger: Ledger) -> None:
+    many = [f"tenants/acme/projects/fraud/runs/2026-11-23/run-{number}.yaml" for number in range(2 * ROWS + 1)]
+    asked = [request() for _ in range(2 * IDS + 1)]
+    for each in asked[:3]:
+        await queue.put(each)
+    seed = closing(None, "1" * 40)
+    projected = tuple(replace(seed.projected[0], path=path) for path in many)
+    facts = tuple(replace(seed.facts[0], id=uuid4(), data={"path": path}) for path in many)
+    closings = [replace(seed, projected=projected, facts=facts), *(closing(each, "2" * 40) for each in asked)]
+    await queue.close(closings, (), "2" * 40)
+    with ledger.connect() as connection:
+        (count,) = connection.execute("SELECT count(*) FROM intents").fetchone() or (None,)
+        told = connection.execute("SELECT data->>'path' FROM events ORDER BY sequence").fetchall()
+    assert count == len(many) + 1
+    assert [path for (path,) in told][: len(many)] == many
+    found = [await queue.status(each.id) for each in asked[:3]]
+    assert [each and each.state for each in found] == [RequestState.COMMITTED] * 3
 
 
 async def test_what_postgres_cannot_hold_stops_nothing(queue: LedgerQueue) -> None:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 
 from psycopg.rows import DictRow
 
 from reconciler.planning.events import Event, Fact
 from reconciler.stores.ledger.database import Connection, Database, statements
-from reconciler.stores.ledger.values import as_json
+from reconciler.stores.ledger.values import ROWS, as_json, slices
 
 SQL = statements("events")
 
 
-async def add_facts(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Store facts as events in the caller's transaction: a fact and its event are one."""
-    for fact in facts:
-        row = {
-            "id": fact.id,
-            "tenant": fact.tenant,
-            "project": fact.project,
-            "noun": fact.noun,
-            "verb": fact.verb,
-            "name": fact.name,
-            "commit": fact.commit,
-            "data": as_json(fact.data),
-        }
-        await connection.execute(SQL["add"], row)
-        await connection.execute(SQL["notify"], {"tenant": fact.tenant})
+async def add_facts(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Store facts as events, in their order, in the caller's transaction: a fact and its event are one."""
+    rows = ({**asdict(fact), "id": None if fact.id is None else str(fact.id)} for fact in facts)
+    for some in slices(rows, ROWS):
+        await connection.execute(SQL["add"], {"facts": as_json(some)})
+    if facts:
+        await connection.execute(SQL["notify"], {"tenants": sorted({fact.tenant for fact in facts})})
 
 
 def event_from_row(row: DictRow) -> Event:

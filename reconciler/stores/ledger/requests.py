@@ -15,15 +15,15 @@ from intents.authority import Principal
 from intents.checks import Facts
 from intents.problems import Problem, Severity
 from reconciler.planning.facts import LedgerQuestions
-from reconciler.planning.idempotency import KEPT, RequestKey
+from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
+from reconciler.stores.ledger.closing import close
 from reconciler.stores.ledger.database import Connection, Database, statements
-from reconciler.stores.ledger.events import add_facts
 from reconciler.stores.ledger.values import as_json, as_text
 
-SQL = statements("requests")
+SQL, CURSOR_SQL = statements("requests"), statements("cursors")
 
 
 class LedgerQueue:
@@ -95,20 +95,13 @@ class LedgerQueue:
     async def cursor(self) -> str | None:
         """Return the newest commit whose closing transaction is done."""
         async with self._database.transaction() as connection:
-            row = await (await connection.execute(SQL["cursor"], {"name": "head"})).fetchone()
+            row = await (await connection.execute(CURSOR_SQL["get"], {"name": "head"})).fetchone()
         return None if row is None else str(row["commit"])
 
     async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
         """In one transaction: answers, projection, events, and the cursor at `head`."""
         async with self._database.transaction() as connection:
-            for closing in closings:
-                await _close_commit(connection, closing)
-            for refusal in refused:
-                await connection.execute(SQL["refused"], _refusal_row(refusal))
-            if head is not None:
-                await connection.execute(SQL["set_cursor"], {"name": "head", "commit": head})
-                await connection.execute(SQL["notify_head"], {"commit": head})
-            await connection.execute(SQL["notify_answers"], {"ids": ""})
+            await close(connection, closings, refused, head)
 
     async def crashed(self, request: UUID, reason: str) -> None:
         """Count a crash of this request's check; the third parks it with the reason."""
@@ -158,41 +151,6 @@ async def _keyed(connection: Connection, key: RequestKey) -> RequestId | None:
     return RequestId(row["id"])
 
 
-async def _close_commit(connection: Connection, closing: Closing) -> None:
-    if closing.request is not None:
-        answer = {"id": closing.request, "commit": closing.commit, "paths": as_json(list(closing.paths))}
-        answered = await connection.execute(SQL["committed"], answer)
-        if answered.rowcount == 0 and closing.key is not None:
-            await connection.execute(SQL["remember"], {**answer, **_remembered_row(closing, closing.key)})
-    for projected in closing.projected:
-        await _project(connection, closing, projected)
-    await add_facts(connection, closing.facts)
-
-
-async def _project(connection: Connection, closing: Closing, projected: Projected) -> None:
-    row = {
-        **asdict(projected),
-        "labels": as_json(projected.labels),
-        "commit": closing.commit,
-        "author": closing.author,
-        "at": closing.at,
-    }
-    await connection.execute(SQL["unproject" if projected.blob is None else "project"], row)
-
-
-def _remembered_row(closing: Closing, key: RequestKey) -> dict[str, object]:
-    return {
-        "tenant": key.tenant,
-        "project": next((each.project for each in closing.projected), ""),
-        "subject": as_text(closing.subject),
-        "principal": as_json({"user": closing.author, "groups": []}),
-        "key": key.hash,
-        "key_body": key.body,
-        "at": closing.at,
-        "kept": KEPT,
-    }
-
-
 def _to_row(request: WriteRequest) -> dict[str, object]:
     principal = {"user": request.principal.user, "groups": sorted(request.principal.groups)}
     return {
@@ -226,11 +184,6 @@ def _from_row(row: DictRow) -> WriteRequest:
         body=row["body"],
         key=RequestKey(row["tenant"], row["key"], row["key_body"]) if row["key"] else None,
     )
-
-
-def _refusal_row(refusal: Refused) -> dict[str, object]:
-    problems = as_json([asdict(problem) for problem in refusal.problems])
-    return {"id": refusal.request.id, "problems": problems, "conflict": refusal.conflict}
 
 
 def _status_from_row(row: DictRow) -> RequestStatus:

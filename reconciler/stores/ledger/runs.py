@@ -17,11 +17,10 @@ from reconciler.ports.requests import RequestState
 from reconciler.ports.run_ledger import Step
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
-from reconciler.stores.ledger.requests import SQL as CURSOR_SQL
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.values import as_json, as_text
 
-SQL = statements("runs")
+SQL, CURSOR_SQL = statements("runs"), statements("cursors")
 
 LEASE_SECONDS = 10.0
 """Longer than any one step of a run; a killed orchestrator's run is taken up again after this."""
@@ -38,7 +37,7 @@ class LedgerRuns:
     async def cursor(self) -> str | None:
         """Return the newest commit of main whose runs are in the ledger."""
         async with self._database.transaction() as connection:
-            row = await (await connection.execute(CURSOR_SQL["cursor"], {"name": "runs"})).fetchone()
+            row = await (await connection.execute(CURSOR_SQL["get"], {"name": "runs"})).fetchone()
         return None if row is None else str(row["commit"])
 
     async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
@@ -48,7 +47,7 @@ class LedgerRuns:
                 await _admit_one(connection, run)
             for path in [*removed, *(run.path for run in runs if run.cancelled)]:
                 await connection.execute(SQL["cancel"], {"path": path})
-            await connection.execute(CURSOR_SQL["set_cursor"], {"name": "runs", "commit": commit})
+            await connection.execute(CURSOR_SQL["set"], {"name": "runs", "commit": commit})
 
     @asynccontextmanager
     async def lease_due(self) -> AsyncIterator[RunRow | None]:

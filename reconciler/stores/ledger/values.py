@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
 
 from psycopg.types.json import Jsonb
+
+T = TypeVar("T")
+
+ROWS = 2000
+"""Of one statement at most: a commit may change a whole repository."""
 
 
 def as_json(value: Any) -> Jsonb:
@@ -17,6 +23,13 @@ def as_json(value: Any) -> Jsonb:
 def as_text(text: str) -> str:
     """Return `text` for a text column; U+0000 and halves of UTF-16 pairs become U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of at most `size`."""
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _storable(value: Any) -> Any:

@@ -1,12 +1,15 @@
 -- name: add
 -- A fact with an id of its own is stored once, however often it is told.
 INSERT INTO events (id, tenant, project, noun, verb, name, commit, data)
-VALUES (coalesce(%(id)s, gen_random_uuid()), %(tenant)s, %(project)s, %(noun)s, %(verb)s, %(name)s, %(commit)s, %(data)s)
+SELECT coalesce(id, gen_random_uuid()), tenant, project, noun, verb, name, commit, data
+FROM ROWS FROM (jsonb_to_recordset(%(facts)s) AS (id uuid, tenant text, project text, noun text, verb text,
+                                                  name text, commit text, data jsonb)) WITH ORDINALITY
+ORDER BY ordinality
 ON CONFLICT (id) DO NOTHING
 
 -- name: notify
--- Wakes the publisher and the API's SSE streams; one channel, the payload is the tenant.
-SELECT pg_notify('ordain_events', %(tenant)s)
+-- Wakes the publisher and the API's SSE streams; one channel, the payload is a tenant.
+SELECT pg_notify('ordain_events', tenant) FROM unnest(%(tenants)s::text[]) AS tenant
 
 -- Events are read in the order of their transactions' ids, and only below the oldest that is still open: nothing
 -- can later appear before what was read. Sequence numbers alone commit out of order, also below that line: a

@@ -42,30 +42,6 @@ JOIN runs USING (tenant, project, name)
 -- name: try_writer_lock
 SELECT pg_try_advisory_lock(hashtext('ordain-writer')) AS held
 
--- name: cursor
-SELECT commit FROM cursors WHERE name = %(name)s
-
--- name: set_cursor
-INSERT INTO cursors (name, commit) VALUES (%(name)s, %(commit)s)
-ON CONFLICT (name) DO UPDATE SET commit = excluded.commit, updated_at = now()
-
--- name: committed
-UPDATE write_requests SET state = 'committed', commit = %(commit)s, paths = %(paths)s, answered_at = now()
-WHERE id = %(id)s AND state = 'waiting'
-
--- name: remember
--- The answer to a keyed request that this ledger does not know: it was made anew since.
-INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
-                            key, key_body, state, commit, paths, created_at, answered_at)
-SELECT %(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, '', '', '', '', '[]',
-       %(key)s, %(key_body)s, 'committed', %(commit)s, %(paths)s, %(at)s, %(at)s
-WHERE %(at)s > now() - %(kept)s
-ON CONFLICT DO NOTHING
-
--- name: refused
-UPDATE write_requests SET state = 'refused', problems = %(problems)s, conflict = %(conflict)s, answered_at = now()
-WHERE id = %(id)s AND state = 'waiting'
-
 -- name: crashed
 -- The third crash parks the request, with the reason as its answer.
 UPDATE write_requests SET
@@ -74,18 +50,3 @@ UPDATE write_requests SET
     problems = CASE WHEN crashes + 1 >= 3 THEN %(problems)s::jsonb ELSE problems END,
     answered_at = CASE WHEN crashes + 1 >= 3 THEN now() ELSE answered_at END
 WHERE id = %(id)s AND state = 'waiting'
-
--- name: project
-INSERT INTO intents (path, tenant, project, kind, name, labels, blob, commit, author, committed_at)
-VALUES (%(path)s, %(tenant)s, %(project)s, %(kind)s, %(name)s, %(labels)s, %(blob)s, %(commit)s, %(author)s, %(at)s)
-ON CONFLICT (path) DO UPDATE SET
-    labels = excluded.labels, blob = excluded.blob, commit = excluded.commit, author = excluded.author, committed_at = excluded.committed_at
-
--- name: unproject
-DELETE FROM intents WHERE path = %(path)s
-
--- name: notify_answers
-SELECT pg_notify('ordain_answers', %(ids)s)
-
--- name: notify_head
-SELECT pg_notify('ordain_head', %(commit)s)
