@@ -6,7 +6,6 @@ Format: git's fast-import documentation; `done` at the end makes a cut stream an
 from __future__ import annotations
 
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,20 +22,18 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
 
     Raises Waiting where git cannot write now: a full disk, a read-only folder.
     """
-    with tempfile.NamedTemporaryFile(dir=repository, prefix="marks-") as marks:
-        command = ["git", "fast-import", "--quiet", "--done", "--force", f"--export-marks={marks.name}"]
-        done = subprocess.run(
-            command,
-            cwd=repository,
-            input=b"".join(_stream(staging, base, commits)),
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        if done.returncode != 0:
-            _clear(repository)
-            raise Waiting(f"git could not write to {repository}: {done.stderr.decode(errors='replace').strip()}")
-        return _ids(Path(marks.name).read_text(), len(commits))
+    done = subprocess.run(
+        ["git", "fast-import", "--quiet", "--done", "--force"],
+        cwd=repository,
+        input=b"".join(_stream(staging, base, commits)),
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        _clear(repository)
+        raise Waiting(f"git could not write to {repository}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode().split()
 
 
 def _clear(repository: Path) -> None:
@@ -47,11 +44,6 @@ def _clear(repository: Path) -> None:
         with suppress(FileNotFoundError):
             if time.time() - pack.stat().st_mtime > TIMEOUT_SECONDS:
                 pack.unlink()
-
-
-def _ids(marks: str, count: int) -> Sequence[str]:
-    by_mark = dict(line.split() for line in marks.splitlines())
-    return [by_mark[f":{number}"] for number in range(1, count + 1)]
 
 
 def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Iterator[bytes]:
@@ -65,7 +57,7 @@ def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Ite
             yield f"from {base}\n".encode()
         for path, content in sorted(commit.files.items()):
             yield _file(path, content)
-        yield b"\n"
+        yield f"\nget-mark :{number}\n".encode()
     yield b"done\n"
 
 

@@ -101,9 +101,9 @@ class Commits:
 
     def changes(self, old: str | None, new: str) -> Sequence[Change]:
         """Return every file that `belongs` and differs between two commits."""
-        before = None if old is None else self._commit(old).tree
+        before = None if old is None else self._commit(old).tree_id
         with _whole(self._repository):
-            found = list(changed_blobs(before, self._commit(new).tree))
+            found = list(changed_blobs(self._repository, before, self._commit(new).tree_id))
         inside = ((path.removeprefix(self._folder), blob) for path, blob in found if path.startswith(self._folder))
         return [Change(path, blob) for path, blob in inside if belongs(path)]
 
