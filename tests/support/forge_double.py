@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer; a body of None is none."""
+    """An answer; a body of None is none, one of bytes is sent as it is."""
 
     status: int
     body: Any = None
@@ -263,7 +263,8 @@ class Handler(BaseHTTPRequestHandler):
         return forge.dialect.refuse() if user is None else forge.dialect.answer(forge, asked)
 
     def _reply(self, answer: Answer) -> None:
-        body = b"" if answer.body is None else json.dumps(answer.body).encode()
+        body = b"" if answer.body is None else answer.body
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json; charset=utf-8", **answer.headers}
         self._send(answer.status, list(headers.items()), body)
 

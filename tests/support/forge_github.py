@@ -19,6 +19,8 @@ from tests.support.forge_double import MAIN, NAME, OWNER, TOKENS, Answer, Asked,
 
 REPO = f"/repos/{OWNER}/{NAME}"
 INSTALLATION = 4711
+TOKEN_LASTS = timedelta(hours=1)
+LONGEST_JWT_SECONDS = 600
 RESULT = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
 
@@ -29,7 +31,7 @@ class GitHubDialect:
     prefix: str = "/api/v3"
     app_id: str = ""
     app_key: RSAPublicKey | None = None
-    token_lasts: timedelta = timedelta(hours=1)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     issued: dict[str, datetime] = field(default_factory=dict)
     """The installation tokens, by when they end."""
     check_runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -40,7 +42,7 @@ class GitHubDialect:
         """Return whose token it is: a person's, an installation's, or the App's own."""
         token = authorization.partition(" ")[2]
         if token in self.issued:
-            return f"{self.app_id}[bot]" if self.issued[token] > datetime.now(UTC) else None
+            return f"{self.app_id}[bot]" if self.issued[token] > self.now() else None
         if self.app_key is not None and token.count(".") == 2:
             return "app" if self._is_app(token) else None
         return next((user for user, known in TOKENS.items() if known == token), None)
@@ -48,10 +50,17 @@ class GitHubDialect:
     def _is_app(self, token: str) -> bool:
         assert self.app_key is not None
         try:
-            claims = jwt.decode(token, self.app_key, algorithms=["RS256"], issuer=self.app_id)
+            claims = jwt.decode(
+                token,
+                self.app_key,
+                algorithms=["RS256"],
+                issuer=self.app_id,
+                options={"verify_exp": False, "verify_iat": False},  # by the machine's clock; below by the forge's own
+            )
         except jwt.InvalidTokenError:
             return False
-        return bool(claims["exp"] - claims["iat"] <= 600)
+        now = self.now().timestamp()
+        return bool(claims["iat"] <= now < claims["exp"] <= now + LONGEST_JWT_SECONDS)
 
     def refuse(self) -> Answer:
         """Return the answer to a token that nobody has."""
@@ -73,7 +82,8 @@ class GitHubDialect:
         reset = int((datetime.now(UTC) + timedelta(minutes=30)).timestamp())
         rate = {"X-RateLimit-Limit": self.limit, "X-RateLimit-Remaining": self.limit - self.used}
         headers = {key: str(value) for key, value in {**rate, "X-RateLimit-Reset": reset}.items()}
-        return Answer(answer.status, answer.body, {**headers, "ETag": etag, **answer.headers})
+        found = {"ETag": etag} if answer.status == HTTPStatus.OK else {}
+        return Answer(answer.status, answer.body, {**headers, **found, **answer.headers})
 
     def _routes(self) -> list[tuple[str, str, Callable[..., Answer]]]:
         pull = rf"{REPO}/pulls/(\d+)"
@@ -103,7 +113,7 @@ class GitHubDialect:
             return said(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
         if asked.body.get("repositories") != [NAME]:
             return said(HTTPStatus.UNPROCESSABLE_ENTITY, "There is at least one repository that does not exist")
-        token, ends = f"ghs_{uuid4().hex}", datetime.now(UTC) + self.token_lasts
+        token, ends = f"ghs_{uuid4().hex}", self.now() + TOKEN_LASTS
         self.issued[token] = ends
         return Answer(HTTPStatus.CREATED, {"token": token, "expires_at": stamp(ends), "permissions": {}})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from uuid import uuid4
 import httpx
 
 from intents.kinds.platform import ForgeProvider
+from reconciler.stores.forges.gitea import GiteaForge
+from reconciler.stores.forges.github import GitHubForge
 from reconciler.stores.git.remote import GitRemote
 from tests.support.forge_double import ANA, BEN, BOT, NAME, OWNER, TOKENS, Forge, serve
 from tests.support.forge_gitea import GiteaDialect
@@ -22,6 +25,7 @@ from tests.support.forge_github import GitHubDialect
 
 REAL_GITEA = os.environ.get("ORDAIN_TEST_GITEA", "")
 """`http://<token of an administrator>@<host>:<port>`: repositories and people of the suite's own are made there."""
+SEEN_WITHIN_SECONDS = 20.0
 PASSWORD = "Only-for-the-suite-1"
 
 
@@ -40,9 +44,21 @@ class World:
     """What the accounts are called there."""
     double: Forge | None = None
 
+    def forge(self, token: Callable[[], str] | None = None) -> GiteaForge | GitHubForge:
+        """Return the repository as the platform acts in it."""
+        kind = GiteaForge if self.provider is ForgeProvider.GITEA else GitHubForge
+        return kind(self.url, token or (lambda: self.tokens[BOT]))
+
     def remote(self, path: Path, who: str = BOT) -> GitRemote:
         """Return the repository as a remote of the one at `path`."""
         return GitRemote(path, self.url, lambda: self.tokens[who])
+
+    def await_first_push(self) -> None:
+        """Wait until the forge has seen the first push: a moment longer Gitea has no pull requests at all (404)."""
+        deadline = time.monotonic() + SEEN_WITHIN_SECONDS
+        while self.double is None and self.act(BOT, "GET", "")["empty"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def act(self, who: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Let a person do something through the API."""

@@ -1,0 +1,1 @@
+"""Forges, by their APIs: Gitea and GitHub."""

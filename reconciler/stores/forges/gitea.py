@@ -1,0 +1,78 @@
+"""Gitea: pull requests, reviews and statuses of the API, version 1, as Gitea 1.26 serves it at `/api/swagger`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.ports.forge import Check, PullDetails, PullRequest, PullState, Verdict
+from reconciler.stores.forges.client import ForgeClient, Token
+from reconciler.stores.forges.pull_requests import PullRequests
+from reconciler.stores.forges.pulls import is_change, last_words, pull_from, repository_of, review_from
+
+PAGE = "limit=50"
+"""What an instance gives at once, unless its settings say otherwise (`MAX_RESPONSE_ITEMS`)."""
+LANDED = "This change is on main as {}."
+
+_VERDICTS = {"APPROVED", "REQUEST_CHANGES"}
+_STATUSES = {"pending": Verdict.PENDING, "success": Verdict.SUCCESS, "warning": Verdict.SUCCESS}
+
+
+def api_of(url: str) -> str:
+    """Return the address of a repository in the API; an instance may lie below a path."""
+    host, prefix, repository = repository_of(url)
+    return f"{host}{prefix}/api/v1/repos/{repository}"
+
+
+class GiteaForge(PullRequests):
+    """The Forge port."""
+
+    ALREADY_OPEN = HTTPStatus.CONFLICT
+
+    def __init__(self, url: str, token: Token) -> None:
+        """Act in the repository at `url` as the owner of the token."""
+        super().__init__(ForgeClient(api_of(url), token, "token"))
+
+    async def list(self) -> Sequence[PullRequest]:
+        """Return the open pull requests, oldest first."""
+        rows = await self._client.pages(f"/pulls?state=open&sort=oldest&{PAGE}", poll=True)
+        return [pull_from(row) for row in rows if is_change(row)]
+
+    async def show(self, number: int) -> PullDetails | None:
+        """Return one pull request with its reviews and checks, or None where there is none of that number."""
+        row = await self._look_up(f"/pulls/{number}")
+        if row is None:
+            return None
+        pull = pull_from(row)
+        reviews = await self._client.pages(f"/pulls/{number}/reviews?{PAGE}")
+        words = (each for each in reviews if each["state"] in _VERDICTS and not each["dismissed"])
+        approving = last_words(review_from(each, "APPROVED") for each in words)
+        return PullDetails(pull, approving, await self._statuses(pull.head))
+
+    async def merge(self, number: int, head: str) -> PullState:
+        """Mark a pull request as merged by hand; close it with a comment where the repository allows no such marks."""
+        pull = await self._at_head(number, head)
+        if pull.state is not PullState.OPEN:
+            return pull.state
+        body = {"Do": "manually-merged", "MergeCommitID": head, "head_commit_id": head}
+        accepted = (HTTPStatus.OK, HTTPStatus.METHOD_NOT_ALLOWED)
+        answer = await self._client.ask("POST", f"/pulls/{number}/merge", body, accepted=accepted)
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            await self.close(number, LANDED.format(head))
+        return (await self._at_head(number, head)).state
+
+    async def _open_of(self, branch: str) -> Mapping[str, Any] | None:
+        row = await self._look_up(f"/pulls/main/{quote(branch, safe='')}")
+        return row if row is not None and row["state"] == "open" else None
+
+    async def _statuses(self, commit: str) -> tuple[Check, ...]:
+        rows = await self._client.pages(f"/commits/{commit}/status?{PAGE}", within="statuses")
+        found = {row["context"]: _of_status(row) for row in rows}
+        return tuple(found[name] for name in sorted(found))
+
+
+def _of_status(row: Mapping[str, Any]) -> Check:
+    verdict = _STATUSES.get(row["status"], Verdict.FAILURE)
+    return Check(row["context"], verdict, row["description"] or "", row["target_url"] or "")
