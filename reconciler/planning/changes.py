@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from intents.authority import Principal, approvals_needed, approvers, forbidden, may_not_approve
 from intents.kinds.members import Subject
@@ -15,6 +15,7 @@ from intents.kinds.run import Desired
 from intents.kinds.training_job import TrainingJobSpec
 from intents.problems import Problem
 from intents.tree import AnyDocument, Tree
+from reconciler.planning.events import Fact
 from reconciler.planning.naming import short_name
 from reconciler.planning.plan.digest import PlanDigest
 from reconciler.planning.plan.intents import changed_paths
@@ -37,6 +38,16 @@ class Deed(StrEnum):
     UPDATE = "update"
     MERGE = "merge"
     CLOSE = "close"
+
+
+class ChangeVerb(StrEnum):
+    """What happened to a change, as its events tell."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    APPROVED = "approved"
+    MERGED = "merged"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,16 @@ def not_possible(change: Change, of: OfChange) -> Problem | None:
         message = f"change {change.id} was updated: its newest commit is {change.head}, not {of.head}"
         return Problem("change-updated", "", 0, 0, message, "look at what it does now")
     return None
+
+
+def change_fact(change: Change, verb: ChangeVerb, by: str, **more: str) -> Fact:
+    """Return what happened to a change.
+
+    Told again of the same commits, and of an approval by the same person, it is the same fact.
+    """
+    data = {"by": by, "subject": change.subject, "head": change.head, **more}
+    told_once = uuid5(NAMESPACE_OID, "/".join(("ordain/change", change.id, verb, *sorted(data.values()))))
+    return Fact(change.tenant, change.project, "change", verb, change.id, change.commit, data, told_once)
 
 
 def approvals_required(before: Tree, after: Tree, paths: Collection[str], principal: Principal) -> int:

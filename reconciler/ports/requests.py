@@ -12,10 +12,12 @@ from uuid import UUID
 
 from intents.checks import Facts
 from intents.problems import Problem
+from reconciler.planning.changes import ChangeId
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteRequest
+from reconciler.ports.changes import ChangeStep
 
 
 class KeyReused(Exception):
@@ -27,6 +29,10 @@ class RequestState(StrEnum):
 
     WAITING = "waiting"
     COMMITTED = "committed"
+    PROPOSED = "proposed"
+    """It is a commit of a change beside main, which others have to approve."""
+    CLOSED = "closed"
+    """It closed a change."""
     REFUSED = "refused"
     PARKED = "parked"
     """Its check crashed the writer three times; a person must look."""
@@ -43,6 +49,8 @@ class RequestStatus:
     """The paths that its commit changed; until there is one, those that it asks to write."""
     problems: tuple[Problem, ...]
     conflict: bool
+    change: str = ""
+    """The change that it is about, or became."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,14 @@ class Projected:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """A change, and who merged it."""
+
+    change: ChangeId
+    by: str
+
+
+@dataclass(frozen=True)
 class Closing:
     """What one commit on main means for the ledger."""
 
@@ -72,6 +88,8 @@ class Closing:
     subject: str = ""
     key: RequestKey | None = None
     """The idempotency key of the request, for a ledger that does not know the request any more."""
+    merged: Merged | None = None
+    """The change that the commit merges."""
 
 
 class RequestQueue(Protocol):
@@ -118,8 +136,14 @@ class WriterQueue(RequestQueue, Protocol):
         """Return the newest commit whose closing transaction is done."""
         ...
 
-    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
-        """In one transaction: answers, projection, events, and the cursor at `head`. May be repeated.
+    async def close(
+        self,
+        closings: Sequence[Closing],
+        refused: Sequence[Refused],
+        head: str | None,
+        steps: Sequence[ChangeStep] = (),
+    ) -> None:
+        """In one transaction: answers, projection, changes, events, and the cursor at `head`. May be repeated.
 
         A request with a key that the ledger does not know is remembered as answered by its commit.
         """

@@ -12,12 +12,14 @@ from intents.authority import Principal
 from intents.checks import Facts
 from intents.identity import identify
 from intents.problems import Problem
+from reconciler.planning.changes import ChangeId, ChangeState, ChangeVerb, change_fact
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
+from reconciler.ports.changes import ChangeRecord, ChangeStep
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.ports.requests import Closing, KeyReused, Merged, Projected, RequestState, RequestStatus, WriterLock
 
 CRASHES = 3
 
@@ -41,6 +43,7 @@ class MemoryRequests:
     facts: dict[UUID | None, Fact] = field(default_factory=dict)
     runs: dict[str, bool] = field(default_factory=dict)
     """Paths of all runs ever, each with whether its newest attempt has ended."""
+    changes: dict[ChangeId, ChangeRecord] = field(default_factory=dict)
     cursor: str | None = None
     held: bool = False
     on_answer: Callable[[], None] = lambda: None
@@ -65,7 +68,8 @@ class MemoryQueue:
         if known is not None:
             return known.request.id
         paths = tuple(write.path for write in request.writes if write.action is not WriteAction.GUARD)
-        status = RequestStatus(request.id, RequestState.WAITING, "", paths, (), conflict=False)
+        about = request.of_change.id if request.of_change else ""
+        status = RequestStatus(request.id, RequestState.WAITING, "", paths, (), conflict=False, change=about)
         self.requests.rows.setdefault(request.id, _Row(request, status, self.requests.now(), request.key))
         return request.id
 
@@ -99,9 +103,17 @@ class MemoryQueue:
     async def cursor(self) -> str | None:
         return self.requests.cursor
 
-    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
+    async def close(
+        self,
+        closings: Sequence[Closing],
+        refused: Sequence[Refused],
+        head: str | None,
+        steps: Sequence[ChangeStep] = (),
+    ) -> None:
         for closing in closings:
             self._close(closing)
+        for step in steps:
+            self._step(step)
         for refusal in refused:
             answer = {"problems": refusal.problems, "conflict": refusal.conflict}
             self._answer(refusal.request.id, RequestState.REFUSED, **answer)
@@ -140,8 +152,29 @@ class MemoryQueue:
                 self.requests.intents.pop(projected.path, None)
             else:
                 self.requests.intents[projected.path] = (projected, closing)
+        if closing.merged is not None:
+            self._merge(closing, closing.merged)
         for fact in closing.facts:
             self.requests.facts.setdefault(fact.id, fact)
+
+    def _step(self, step: ChangeStep) -> None:
+        change, known = step.change, self.requests.changes.get(step.change.id)
+        if known is None or known.change.state is ChangeState.OPEN:
+            self.requests.changes[change.id] = ChangeRecord(change, known.approvals if known else ())
+        if step.request is not None:
+            state = RequestState.CLOSED if change.state is ChangeState.CLOSED else RequestState.PROPOSED
+            self._answer(step.request, state, change=change.id, commit=change.head, paths=change.paths)
+        self.requests.facts.setdefault(step.fact.id, step.fact)
+
+    def _merge(self, closing: Closing, merged: Merged) -> None:
+        known = self.requests.changes.get(merged.change)
+        if known is None or known.change.state is not ChangeState.OPEN:
+            return
+        ended = {"state": ChangeState.MERGED, "commit": closing.commit, "ended_by": merged.by, "updated_at": closing.at}
+        change = replace(known.change, **ended)  # type: ignore[arg-type]
+        self.requests.changes[merged.change] = replace(known, change=change)
+        fact = change_fact(change, ChangeVerb.MERGED, merged.by)
+        self.requests.facts.setdefault(fact.id, fact)
 
     def _remember(self, closing: Closing, request: UUID) -> None:
         """Keep the answer to a keyed request that is not known any more."""

@@ -24,7 +24,10 @@ from tests.support.ledgers import Ledger, PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parts]
 
-TENANT_TABLES = ("write_requests", "intents", "runs", "run_tasks", "deployments", "conditions", "events")
+TENANT_TABLES = (
+    *("write_requests", "intents", "runs", "run_tasks", "deployments", "conditions", "events"),
+    *("changes", "approvals"),
+)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused
+from reconciler.ports.changes import ChangeStep
 from reconciler.ports.requests import Closing
+from reconciler.stores.ledger.changes import merge_change, take_step
 from reconciler.stores.ledger.database import Connection, statements
 from reconciler.stores.ledger.events import add_facts
 from reconciler.stores.ledger.values import ROWS, as_json, slices
@@ -26,18 +28,27 @@ Row = Mapping[str, Any]
 
 
 async def close(
-    connection: Connection, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None
+    connection: Connection,
+    closings: Sequence[Closing],
+    refused: Sequence[Refused],
+    head: str | None,
+    steps: Sequence[ChangeStep] = (),
 ) -> None:
     """Write everything in the caller's transaction. It may be repeated: an answer is given once, an event told once."""
     await _each(connection, "committed", (_answer(each, each.request) for each in closings if each.request))
     await _each(connection, "remember", _remembered(closings), kept=KEPT)
     await _project(connection, closings)
+    for step in steps:
+        await take_step(connection, step)
+    for closing in closings:
+        if closing.merged is not None:
+            await merge_change(connection, closing, closing.merged)
     await add_facts(connection, [fact for closing in closings for fact in closing.facts])
     await _each(connection, "refused", map(_refusal, refused))
     if head is not None:
         await connection.execute(CURSOR_SQL["set"], {"name": "head", "commit": head})
         await connection.execute(SQL["notify_head"], {"commit": head})
-    answered = [str(each.request) for each in closings if each.request]
+    answered = [str(each.request) for each in (*closings, *steps) if each.request]
     ids = [" ".join(some) for some in slices([*answered, *(str(each.request.id) for each in refused)], IDS)]
     await connection.execute(SQL["notify_answers"], {"ids": ids})
 

@@ -14,9 +14,11 @@ from psycopg.rows import DictRow
 from intents.authority import Principal
 from intents.checks import Facts
 from intents.problems import Problem, Severity
+from reconciler.planning.changes import ChangeId, Deed, OfChange
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
+from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
 from reconciler.stores.ledger.closing import close
@@ -98,10 +100,16 @@ class LedgerQueue:
             row = await (await connection.execute(CURSOR_SQL["get"], {"name": "head"})).fetchone()
         return None if row is None else str(row["commit"])
 
-    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
-        """In one transaction: answers, projection, events, and the cursor at `head`."""
+    async def close(
+        self,
+        closings: Sequence[Closing],
+        refused: Sequence[Refused],
+        head: str | None,
+        steps: Sequence[ChangeStep] = (),
+    ) -> None:
+        """In one transaction: answers, projection, changes, events, and the cursor at `head`."""
         async with self._database.transaction() as connection:
-            await close(connection, closings, refused, head)
+            await close(connection, closings, refused, head, steps)
 
     async def crashed(self, request: UUID, reason: str) -> None:
         """Count a crash of this request's check; the third parks it with the reason."""
@@ -166,6 +174,10 @@ def _to_row(request: WriteRequest) -> dict[str, object]:
         "writes": as_json([write.to_json() for write in request.writes]),
         "key": request.key.hash if request.key else None,
         "key_body": request.key.body if request.key else "",
+        "change": request.of_change.id if request.of_change else "",
+        "deed": request.of_change.deed.value if request.of_change else "",
+        "change_head": request.of_change.head if request.of_change else "",
+        "merge_when_approved": request.merge_when_approved,
     }
 
 
@@ -183,6 +195,8 @@ def _from_row(row: DictRow) -> WriteRequest:
         cause=row["cause"],
         body=row["body"],
         key=RequestKey(row["tenant"], row["key"], row["key_body"]) if row["key"] else None,
+        of_change=OfChange(ChangeId(row["change"]), Deed(row["deed"]), row["change_head"]) if row["deed"] else None,
+        merge_when_approved=row["merge_when_approved"],
     )
 
 
@@ -196,4 +210,5 @@ def _status_from_row(row: DictRow) -> RequestStatus:
             Problem(**{**problem, "severity": Severity(problem["severity"])}) for problem in row["problems"]
         ),
         conflict=row["conflict"],
+        change=row["change"],
     )

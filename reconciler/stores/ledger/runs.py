@@ -114,7 +114,7 @@ class LedgerRuns:
                 return Registration(RegistrationState.WAITING)
             case RequestState.COMMITTED:
                 return Registration(RegistrationState.COMMITTED, status.commit, status.paths[0])
-            case RequestState.REFUSED | RequestState.PARKED:
+            case _:  # refused or parked: what a worker asks never becomes a change
                 reason = "; ".join(f"{item.code}: {item.message}" for item in status.problems)
                 return Registration(RegistrationState.REFUSED, reason=reason)
 

@@ -2,9 +2,9 @@
 -- A second put of the same id changes nothing: workers ask under ids derived from what they ask. Nor does one of the
 -- same key: of two at once, the second waits here for the first's transaction.
 INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
-                            key, key_body)
+                            key, key_body, change, deed, change_head, merge_when_approved)
 VALUES (%(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
-        %(body)s, %(writes)s, %(key)s, %(key_body)s)
+        %(body)s, %(writes)s, %(key)s, %(key_body)s, %(change)s, %(deed)s, %(change_head)s, %(merge_when_approved)s)
 ON CONFLICT DO NOTHING
 RETURNING id
 
@@ -19,8 +19,8 @@ WHERE key IS NOT NULL AND state <> 'waiting' AND created_at <= now() - %(older_t
 SELECT pg_notify('ordain_requests', '')
 
 -- name: status
-SELECT id, state, commit, problems, conflict,
-       CASE WHEN state = 'committed' THEN paths
+SELECT id, state, commit, problems, conflict, change,
+       CASE WHEN state IN ('committed', 'proposed', 'closed') THEN paths
             ELSE jsonb_path_query_array(writes, '$[*] ? (@.action != "guard").path') END AS paths
 FROM write_requests WHERE id = %(id)s
 
