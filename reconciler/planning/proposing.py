@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -77,20 +78,11 @@ class Known:
     """What requests about changes are decided on."""
 
     changes: Mapping[ChangeId, KnownChange] = field(default_factory=dict)
-    open: Mapping[str, int] = field(default_factory=dict)
-    """How many changes are open, by tenant."""
 
     def of(self, request: WriteRequest) -> KnownChange | None:
         """Return the change that a request is about, where it is the same tenant's."""
         found = self.changes.get(request.of_change.id) if request.of_change else None
         return found if found and found.change.tenant == request.tenant else None
-
-    def after(self, decision: Decision) -> Known:
-        """Return what is known once a request is decided."""
-        if not isinstance(decision, Proposed) or decision.before is not None:
-            return self
-        tenant = decision.request.tenant
-        return replace(self, open={**self.open, tenant: self.open.get(tenant, 0) + 1})
 
 
 def decide(tree: Tree, request: WriteRequest, known: Known, facts: Facts | None = None) -> tuple[Tree, Decision]:
@@ -100,7 +92,7 @@ def decide(tree: Tree, request: WriteRequest, known: Known, facts: Facts | None 
     """
     of = request.of_change
     if of is None:
-        return _commit_or_open(tree, request, known, facts)
+        return _commit_or_open(tree, request, facts)
     found = known.of(request)
     if found is None:
         return tree, Refused(request, (Problem("change-not-open", "", 0, 0, f"there is no change {of.id}"),))
@@ -113,6 +105,35 @@ def decide(tree: Tree, request: WriteRequest, known: Known, facts: Facts | None 
             return _merge(tree, request, found, facts)
         case Deed.CLOSE:
             return tree, _close(tree, request, found)
+
+
+def opening(decisions: Iterable[Decision]) -> frozenset[str]:
+    """Return the tenants in which requests open changes."""
+    return frozenset(each.request.tenant for each in decisions if isinstance(each, Proposed) and each.before is None)
+
+
+def bounded(decisions: Iterable[Decision], open_counts: Mapping[str, int]) -> Iterator[Decision]:
+    """Yield the decisions, but refuse to open a change where a tenant has as many open as it may have."""
+    counts = Counter(open_counts)
+    for decision in decisions:
+        tenant = decision.request.tenant
+        if not opening([decision]):
+            yield decision
+        elif counts[tenant] < MOST_OPEN:
+            counts[tenant] += 1
+            yield decision
+        else:
+            message = f"{tenant} has {MOST_OPEN} open changes, and one more would need approval"
+            problem = Problem("too-many-changes", "", 0, 0, message, "merge or close some")
+            yield Refused(decision.request, (problem,))
+
+
+def in_one_turn(requests: Sequence[WriteRequest]) -> Sequence[WriteRequest]:
+    """Return the requests that are decided together: what is about a change is decided alone, on what it then is."""
+    for number, request in enumerate(requests):
+        if request.of_change is not None:
+            return requests[: number or 1]
+    return requests
 
 
 def with_net_writes(tree: Tree, request: WriteRequest, known: Known) -> WriteRequest:
@@ -164,7 +185,7 @@ def _is_rollout(path: str) -> bool:
 
 
 def _commit_or_open(
-    tree: Tree, request: WriteRequest, known: Known, facts: Facts | None
+    tree: Tree, request: WriteRequest, facts: Facts | None
 ) -> tuple[Tree, Accepted | Proposed | Refused]:
     after, decision = decide_request(tree, request, facts)
     if isinstance(decision, Refused) and _approver_may_lift(request, decision):
@@ -174,10 +195,6 @@ def _commit_or_open(
     required = approvals_required(tree, after, decision.files, request.principal)
     if not required:
         return after, decision
-    if known.open.get(request.tenant, 0) >= MOST_OPEN:
-        message = f"{request.tenant} has {MOST_OPEN} open changes, and one more would need approval"
-        problem = Problem("too-many-changes", "", 0, 0, message, "merge or close some")
-        return tree, Refused(request, (problem,))
     return tree, Proposed(request, change_id(request.id), decision.files, required)
 
 

@@ -35,6 +35,14 @@ class ChangeStep:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """A change, and who merged it."""
+
+    change: ChangeId
+    by: str
+
+
+@dataclass(frozen=True)
 class ChangeFilter:
     """Which changes a list is of, newest first, and where it begins: before `before`."""
 

@@ -28,6 +28,17 @@ class NewCommit:
     at: datetime
     message: str
     files: Mapping[str, bytes | None]
+    onto: str | None = None
+    """The commit it stands on, where that is not the one before it in its chain."""
+
+
+@dataclass(frozen=True)
+class RefMove:
+    """One ref to move, from exactly `old` to `new`; None is no such ref."""
+
+    ref: str
+    old: str | None
+    new: str | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,10 @@ class Repository(Protocol):
 
     def head(self, ref: str = MAIN) -> str | None:
         """Return the commit `ref` names, or None where there is no such ref."""
+        ...
+
+    def refs(self, folder: str) -> Mapping[str, str]:
+        """Return the commits of all refs below `folder`, such as `refs/heads/change`, by the rest of their names."""
         ...
 
     def files(self, commit: str) -> Iterator[Change]:
@@ -107,6 +122,10 @@ class Repository(Protocol):
 
     def move(self, ref: str, old: str | None, new: str) -> None:
         """Move `ref` from `old` to `new`, durably; raises Conflict when it is not at `old`."""
+        ...
+
+    def move_all(self, moves: Sequence[RefMove]) -> None:
+        """Move all of the refs or none, durably; raises Conflict when one is not at its `old`."""
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:

@@ -12,12 +12,11 @@ from uuid import UUID
 
 from intents.checks import Facts
 from intents.problems import Problem
-from reconciler.planning.changes import ChangeId
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteRequest
-from reconciler.ports.changes import ChangeStep
+from reconciler.ports.changes import ChangeStep, Merged, WriterChanges
 
 
 class KeyReused(Exception):
@@ -64,14 +63,6 @@ class Projected:
     name: str
     blob: str | None
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Merged:
-    """A change, and who merged it."""
-
-    change: ChangeId
-    by: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +114,11 @@ class RequestQueue(Protocol):
 
 class WriterQueue(RequestQueue, Protocol):
     """The same queue as the one writer of a repository sees it."""
+
+    @property
+    def changes(self) -> WriterChanges:
+        """The changes that requests are about."""
+        ...
 
     def hold(self) -> AbstractAsyncContextManager[WriterLock]:
         """Hold the queue's writer lock on a connection of its own; raises Conflict when another holds it."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.planning.changes import Approval, ChangeId, ChangeState, ChangeVerb, change_fact
+from reconciler.planning.events import Fact
 from reconciler.ports.changes import ChangeFilter, ChangeRecord
 from reconciler.ports.errors import Conflict
-from reconciler.stores.fake_requests import MemoryRequests
 
 
 class MemoryChanges:
-    """The ports Changes and WriterChanges on what a MemoryQueue keeps; with `tenant`, a view of that tenant alone."""
+    """The ports Changes and WriterChanges on records that others keep; with `tenant`, a view of that tenant alone."""
 
-    def __init__(self, requests: MemoryRequests, tenant: str | None = None) -> None:
-        self.requests = requests
+    def __init__(
+        self, records: dict[ChangeId, ChangeRecord], tell: Callable[[Fact], object], tenant: str | None = None
+    ) -> None:
+        self._kept = records
+        self._tell = tell
         self._tenant = tenant
 
     async def record(self, change: ChangeId) -> ChangeRecord | None:
@@ -43,13 +46,12 @@ class MemoryChanges:
             raise Conflict(f"change {approval.change} is not open")
         others = [each for each in known.approvals if each.approver.user != approval.approver.user]
         given = sorted((*others, approval), key=lambda each: (each.at, each.approver.user))
-        self.requests.changes[approval.change] = replace(known, approvals=tuple(given))
+        self._kept[approval.change] = replace(known, approvals=tuple(given))
         by = approval.approver.user
-        fact = change_fact(known.change, ChangeVerb.APPROVED, by, digest=approval.digest)
-        self.requests.facts.setdefault(fact.id, fact)
+        self._tell(change_fact(known.change, ChangeVerb.APPROVED, by, digest=approval.digest))
 
     def _seen(self) -> Iterator[ChangeRecord]:
-        return (each for each in self.requests.changes.values() if self._tenant in {None, each.change.tenant})
+        return (each for each in self._kept.values() if self._tenant in {None, each.change.tenant})
 
 
 def _is_wanted(record: ChangeRecord, wanted: ChangeFilter) -> bool:

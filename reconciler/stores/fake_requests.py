@@ -17,9 +17,10 @@ from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
-from reconciler.ports.changes import ChangeRecord, ChangeStep
+from reconciler.ports.changes import ChangeRecord, ChangeStep, Merged
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, KeyReused, Merged, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
+from reconciler.stores.fake_changes import MemoryChanges
 
 CRASHES = 3
 
@@ -55,6 +56,10 @@ class MemoryRequests:
             raise KeyReused(f"request {found.request.id} asked for something else under this key")
         return found
 
+    def tell(self, fact: Fact) -> None:
+        """Keep a fact; one that is told again is the same."""
+        self.facts.setdefault(fact.id, fact)
+
 
 class MemoryQueue:
     """The WriterQueue port without a server; with `tenant`, a view of that tenant's requests alone."""
@@ -62,6 +67,7 @@ class MemoryQueue:
     def __init__(self, requests: MemoryRequests | None = None, tenant: str | None = None) -> None:
         self.requests = requests or MemoryRequests()
         self._tenant = tenant
+        self.changes = MemoryChanges(self.requests.changes, self.requests.tell, tenant)
 
     async def put(self, request: WriteRequest) -> RequestId:
         known = self.requests.of_key(request.key) if request.key else None
@@ -155,7 +161,7 @@ class MemoryQueue:
         if closing.merged is not None:
             self._merge(closing, closing.merged)
         for fact in closing.facts:
-            self.requests.facts.setdefault(fact.id, fact)
+            self.requests.tell(fact)
 
     def _step(self, step: ChangeStep) -> None:
         change, known = step.change, self.requests.changes.get(step.change.id)
@@ -164,7 +170,7 @@ class MemoryQueue:
         if step.request is not None:
             state = RequestState.CLOSED if change.state is ChangeState.CLOSED else RequestState.PROPOSED
             self._answer(step.request, state, change=change.id, commit=change.head, paths=change.paths)
-        self.requests.facts.setdefault(step.fact.id, step.fact)
+        self.requests.tell(step.fact)
 
     def _merge(self, closing: Closing, merged: Merged) -> None:
         known = self.requests.changes.get(merged.change)
@@ -173,8 +179,7 @@ class MemoryQueue:
         ended = {"state": ChangeState.MERGED, "commit": closing.commit, "ended_by": merged.by, "updated_at": closing.at}
         change = replace(known.change, **ended)  # type: ignore[arg-type]
         self.requests.changes[merged.change] = replace(known, change=change)
-        fact = change_fact(change, ChangeVerb.MERGED, merged.by)
-        self.requests.facts.setdefault(fact.id, fact)
+        self.requests.tell(change_fact(change, ChangeVerb.MERGED, merged.by))
 
     def _remember(self, closing: Closing, request: UUID) -> None:
         """Keep the answer to a keyed request that is not known any more."""

@@ -14,19 +14,16 @@ from intents.identity import Identity, identify
 from intents.names import PLATFORM_TENANT
 from intents.reading import labels_of
 from intents.tree import Tree
+from reconciler.planning.changes import ChangeId, ChangeVerb
+from reconciler.planning.commit_messages import commit_message
 from reconciler.planning.events import committed_fact
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import (
-    Accepted,
-    Batch,
-    Refused,
-    WriteRequest,
-    decide_batch,
-    decide_request,
-    questions_of,
-)
+from reconciler.planning.proposing import bounded, decide, in_one_turn, opening, with_net_writes
+from reconciler.planning.writing import Accepted, Batch, Decision, Refused, WriteRequest, decide_batch, questions_of
+from reconciler.ports.changes import ChangeStep, Merged
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, Projected, WriterLock, WriterQueue
+from reconciler.workers.change_branches import ChangeBranches, proposals
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
 from reconciler.workers.tree_at_head import advanced
 
@@ -50,7 +47,7 @@ class Head:
 
 @dataclass
 class Writer:
-    """Takes waiting requests in order, commits each on main and answers it.
+    """Takes waiting requests in order, commits each on main, or beside it where others have to approve, and answers it.
 
     One at a time for a repository: it holds the queue's lock, on a connection of its own, and the
     repository's file lock; the first falls with a connection, the second does not. `main` moves by
@@ -64,6 +61,10 @@ class Writer:
     now: Callable[[], datetime]
     reached: Callable[[str], None] = lambda _: None
     """Called at each of CRASH_POINTS; crash tests end the process there."""
+
+    def __post_init__(self) -> None:
+        """Stand on the same repository and queue beside main."""
+        self._beside = ChangeBranches(self.repository, self.queue.changes, self.committer, self.now, self.reached)
 
     async def serve(self, wake: Wake) -> NoReturn:
         """Hold both locks, finish what a predecessor left, then turn until an error or cancellation."""
@@ -83,9 +84,11 @@ class Writer:
         if head is None:
             return Head(None, Tree.empty())
         unclosed = await asyncio.to_thread(self.repository.between, cursor, head)
-        if unclosed:
-            log.info("closing %d commits that a predecessor left open", len(unclosed))
-            await self.queue.close([self._closing(commit) for commit in unclosed], (), head)
+        steps = await self._beside.unrecorded(await self.queue.waiting(BATCH))
+        if unclosed or steps:
+            log.info("closing %d commits that a predecessor left open", len(unclosed) + len(steps))
+            await self.queue.close([self._closing(commit) for commit in unclosed], (), head, steps)
+        await self._beside.tidy()
         return Head(head, await asyncio.to_thread(advanced, self.repository, Tree.empty(), None, head))
 
     async def turn(self, head: Head, lock: WriterLock) -> tuple[Head, Turned]:
@@ -94,36 +97,44 @@ class Writer:
         Raises Conflict where main is no longer at `head`: a git that a killed predecessor had started may move it
         even now. `recover` then closes what that one committed.
         """
-        requests = await self.queue.waiting(BATCH)
+        requests = in_one_turn(await self.queue.waiting(BATCH))
         if not requests:
             return head, Turned.IDLE
         self.reached("after-take")
         batch = await self._decide(head.tree, requests)
-        refused = [item for item in batch.decisions if isinstance(item, Refused)]
         commits = await self._commit(head.commit, batch.accepted, lock)
+        proposed = list(proposals(batch.decisions, head.commit, commits))
+        steps, unfit = await self._beside.propose(proposed, lock)
+        steps = [*steps, *self._beside.close(batch.decisions)]
+        closings = [self._closing(commit) for commit in commits]
         moved = commits[-1].id if commits else None
-        await self.queue.close([self._closing(commit) for commit in commits], refused, moved)
+        await self.queue.close(closings, [*batch.refused, *unfit], moved, steps)
         self.reached("after-close")
+        await self._beside.retire(ended(closings, steps))
         return Head(moved or head.commit, batch.tree), Turned.ONE
 
     async def _decide(self, tree: Tree, requests: Sequence[WriteRequest]) -> Batch:
         """Decide in order; a request that crashes its check is left out, counted, and tried alone later."""
         crashed: dict[UUID, str] = {}
-        facts = await self.queue.facts(questions_of(tree, requests))
+        known = await self._beside.known(requests)
+        whole = [with_net_writes(tree, request, known) for request in requests]
+        facts = await self.queue.facts(questions_of(tree, whole))
 
-        def decide(before: Tree, request: WriteRequest) -> tuple[Tree, Accepted | Refused]:
+        def decide_one(before: Tree, request: WriteRequest) -> tuple[Tree, Decision]:
             try:
-                return decide_request(before, request, facts)
+                return decide(before, request, known, facts)
             except Exception as error:
                 log.exception("the check of request %s crashed", request.id)
                 crashed[request.id] = f"the check crashed: {type(error).__name__}: {error}"
                 return before, Refused(request, ())
 
-        batch = await asyncio.to_thread(decide_batch, tree, requests, decide)
+        batch = await asyncio.to_thread(decide_batch, tree, requests, decide_one)
         for request, reason in crashed.items():
             await self.queue.crashed(request, reason)
-        kept = tuple(item for item in batch.decisions if item.request.id not in crashed)
-        return Batch(batch.tree, kept)
+        kept = [item for item in batch.decisions if item.request.id not in crashed]
+        tenants = opening(kept)
+        counts = await self.queue.changes.open_counts(tenants) if tenants else {}
+        return Batch(batch.tree, tuple(bounded(kept, counts)))
 
     async def _commit(self, base: str | None, accepted: Sequence[Accepted], lock: WriterLock) -> Sequence[CommitInfo]:
         """Make one commit a request in one pack, then move main from `base` to the last of them."""
@@ -157,6 +168,7 @@ class Writer:
             projected=tuple(self._projected(who, item) for who, item in known),
             subject=commit.subject,
             key=RequestKey.from_trailer(key),
+            merged=_merged(commit),
             facts=tuple(committed_fact(who, item.path, item.blob, commit.id, request or "") for who, item in known),
         )
 
@@ -177,21 +189,14 @@ class Writer:
         return cursor
 
 
-def commit_message(accepted: Accepted) -> str:
-    """Return subject, body and trailers of a request's commit."""
-    request = accepted.request
-    trailers = [f"Ordain-Request: {request.id}"]
-    if request.key is not None:
-        trailers.append(f"Ordain-Key: {request.key.to_trailer()}")
-    trailers += [f"Ordain-Intent: {path}" for path in sorted(accepted.files)]
-    if request.on_behalf_of:
-        trailers.append(f"Ordain-On-Behalf-Of: {request.on_behalf_of}")
-    if request.cause:
-        trailers.append(f"Ordain-Cause: {request.cause}")
-    paragraphs = [_one_line(request.subject), request.body.strip(), "\n".join(map(_one_line, trailers))]
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+def _merged(commit: CommitInfo) -> Merged | None:
+    match commit.trailers:
+        case {"Ordain-Change": (change,), "Ordain-Merged-By": (by,)}:
+            return Merged(ChangeId(change), by)
+    return None
 
 
-def _one_line(text: str) -> str:
-    """Keep a value from beginning a trailer of its own."""
-    return " ".join(text.split())
+def ended(closings: Sequence[Closing], steps: Sequence[ChangeStep]) -> Sequence[ChangeId]:
+    """Return the changes that have ended by what the ledger is told."""
+    merged = [each.merged.change for each in closings if each.merged]
+    return [*merged, *(each.change.id for each in steps if each.verb is ChangeVerb.CLOSED)]

@@ -12,9 +12,9 @@ import pytest
 from intents.authority import Principal
 from reconciler.planning.changes import Approval, Change, ChangeId, ChangeState, ChangeVerb, Deed, OfChange
 from reconciler.planning.plan.digest import PlanDigest
-from reconciler.ports.changes import ChangeFilter, ChangeRecord, Changes, ChangeStep, WriterChanges
+from reconciler.ports.changes import ChangeFilter, ChangeRecord, Changes, ChangeStep, Merged, WriterChanges
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Merged, RequestState, WriterQueue
+from reconciler.ports.requests import RequestState, WriterQueue
 from reconciler.services.settings import PostgresRole
 from reconciler.stores.fake_changes import MemoryChanges
 from reconciler.stores.fake_requests import MemoryQueue, MemoryRequests
@@ -55,8 +55,8 @@ def real(request: pytest.FixtureRequest) -> Ledger | None:
 async def ports(real: Ledger | None) -> AsyncIterator[Ports]:
     if real is None:
         kept = MemoryRequests()
-        views = [MemoryChanges(kept, tenant) for tenant in ("acme", "globex", "platform")]
-        yield Ports(MemoryQueue(kept), MemoryChanges(kept), *views)
+        views = [MemoryChanges(kept.changes, kept.tell, tenant) for tenant in ("acme", "globex", "platform")]
+        yield Ports(MemoryQueue(kept), MemoryQueue(kept).changes, *views)
         return
     async with real.database() as workers, real.database(PostgresRole.API) as api:
         seen = [LedgerChanges(api, tenant) for tenant in ("acme", "globex", "platform")]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from intents.writing import blob_id
 from reconciler.ports.errors import Conflict, Stalled, Waiting
-from reconciler.ports.repository import MAIN, NewCommit, Signature
+from reconciler.ports.repository import MAIN, NewCommit, RefMove, Signature
 from reconciler.stores.git import repository as module
 from reconciler.stores.git.repository import GitRepository
 from tests.support.repositories import NOON, PLATFORM
@@ -196,6 +196,58 @@ def test_branches_in_folders_move_too(empty: GitRepository) -> None:
     head = add(empty, {"a": b"1"}, ref="refs/heads/rendered/local")
     assert empty.head("refs/heads/rendered/local") == head
     assert empty.head() is None
+
+
+def test_commits_of_one_pack_may_stand_on_others(empty: GitRepository) -> None:
+    first = add(empty, {"a": b"1"})
+    second = add(empty, {"a": b"2", "b": b"2"})
+    onto = [NewCommit(PLATFORM, PLATFORM, NOON, f"{base}\n", {"c": b"3", "x": None}, base) for base in (first, second)]
+    on_first, on_second = empty.append("beside", None, onto)
+    assert [empty.info(each).parent for each in (on_first, on_second)] == [first, second]
+    assert (empty.read(on_first, "a"), empty.read(on_first, "b")) == (b"1", None)
+    assert (empty.read(on_second, "a"), empty.read(on_second, "b")) == (b"2", b"2")
+    chained = empty.append("beside", second, [onto[0], new({"d": b"4"})])
+    assert empty.info(chained[1]).parent == chained[0]
+    is_sound(empty)
+
+
+def test_refs_are_listed_by_folder(empty: GitRepository) -> None:
+    first = add(empty, {"a": b"1"})
+    for ref in ("refs/heads/change/one", "refs/heads/change/two/three", "refs/heads/changed"):
+        empty.move(ref, None, first)
+    assert empty.refs("refs/heads/change") == {"one": first, "two/three": first}
+    assert empty.refs("refs/ordain/none") == {}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_refs_move_together_or_not_at_all(empty: GitRepository, packed: bool) -> None:
+    first, second = add(empty, {"a": b"1"}), add(empty, {"a": b"2"})
+    here, there, other = "refs/heads/change/one", "refs/ordain/changes/one", "refs/heads/other"
+    empty.move_all([RefMove(here, None, first), RefMove(other, None, second)])
+    if packed:
+        subprocess.run(["git", "pack-refs", "--all"], cwd=empty.path, check=True)
+    empty.move_all([])
+    for wrong in (RefMove(other, first, second), RefMove(other, None, second), RefMove(other, first, None)):
+        with pytest.raises(Conflict):
+            empty.move_all([RefMove(here, first, None), RefMove(there, None, first), wrong])
+        assert (empty.head(here), empty.head(there), empty.head(other)) == (first, None, second)
+    empty.move_all([RefMove(here, first, None), RefMove(there, None, first), RefMove(other, second, first)])
+    assert (empty.head(here), empty.head(there), empty.head(other)) == (None, first, first)
+    empty.move(here, None, first)
+    assert empty.head(here) == first, "the folder that was left empty is made again"
+
+
+def test_lock_files_of_killed_gits_are_got_over_when_refs_are_removed(empty: GitRepository) -> None:
+    first = add(empty, {"a": b"1"})
+    empty.move("refs/heads/change/one", None, first)
+    subprocess.run(["git", "pack-refs", "--all"], cwd=empty.path, check=True)
+    lock = empty.path / "packed-refs.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    with pytest.raises(Waiting, match="packed-refs"):
+        empty.move_all([RefMove("refs/heads/change/one", first, None)])
+    empty.move_all([RefMove("refs/heads/change/one", first, None)])
+    assert empty.refs("refs/heads/change") == {}
 
 
 def test_a_second_opener_sees_what_the_first_wrote_later(empty: GitRepository) -> None:

@@ -51,7 +51,9 @@ def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Ite
         yield f"commit {staging}\nmark :{number}\n".encode()
         yield _person("author", commit.author, commit) + _person("committer", commit.committer, commit)
         yield _data(commit.message.encode())
-        if number > 1:
+        if commit.onto is not None:
+            yield f"from {commit.onto}\n".encode()
+        elif number > 1:
             yield f"from :{number - 1}\n".encode()
         elif base is not None:
             yield f"from {base}\n".encode()

@@ -11,11 +11,13 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import git
 import pygit2
@@ -23,7 +25,7 @@ from pygit2.enums import SortMode
 
 from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Conflict, Stalled, Waiting
-from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Signature
+from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, RefMove, Signature
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.branches import open_branches
 from reconciler.stores.git.walk import changed_blobs
@@ -35,6 +37,8 @@ DURABLE = {
     "gc.auto": "0",
 }
 
+NO_COMMIT = "0" * 40
+REF_SECONDS = 60
 STALE_LOCK_SECONDS = 30
 """Git holds a ref's lock file for milliseconds."""
 
@@ -66,6 +70,13 @@ class GitRepository:
         """Return the commit `ref` names, or None where there is no such ref."""
         found = self._objects.references.get(ref)
         return None if found is None else str(found.resolve().target)
+
+    def refs(self, folder: str) -> Mapping[str, str]:
+        """Return the commits of all refs below `folder`, by the rest of their names."""
+        below = f"{folder}/"
+        names = (name for name in self._objects.listall_references() if name.startswith(below))
+        found = {name.removeprefix(below): self.head(name) for name in names}
+        return {name: commit for name, commit in found.items() if commit is not None}
 
     def files(self, commit: str) -> Iterator[Change]:
         """Yield every path of a commit."""
@@ -184,6 +195,33 @@ class GitRepository:
         else:
             raise ValueError(old)
 
+    def move_all(self, moves: Sequence[RefMove]) -> None:
+        """Move all of the refs or none, durably; raises Conflict when one is not at its `old`."""
+        if not moves:
+            return
+        done = subprocess.run(
+            ["git", "update-ref", "--stdin"],
+            cwd=self.path,
+            input="".join(map(_instruction, moves)).encode(),
+            capture_output=True,
+            timeout=REF_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            self._tell_refusal(moves, done.stderr.decode(errors="replace").strip())
+        for folder in {self.path, *(self.path / parent for move in moves for parent in Path(move.ref).parents)}:
+            if folder.is_dir():  # git removes those that are left empty
+                fsync_folder(folder)
+
+    def _tell_refusal(self, moves: Sequence[RefMove], said: str) -> NoReturn:
+        """Say why refs were not moved, by reading them again."""
+        for move in moves:
+            if (here := self.head(move.ref)) != move.old:
+                raise Conflict(f"{move.ref} is at {here}, expected {move.old}")
+            self._remove_stale_lock(move.ref)
+        self._remove_stale_lock("packed-refs")
+        raise Waiting(f"git could not move refs of {self.path}: {said}")
+
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the file lock `name` of this repository; raises Conflict when another process holds it."""
@@ -210,6 +248,13 @@ class GitRepository:
 
     def _commit(self, commit: str) -> pygit2.Commit:
         return self._objects[commit].peel(pygit2.Commit)
+
+
+def _instruction(move: RefMove) -> str:
+    """Return the line of `git update-ref --stdin` for a move."""
+    if move.new is None:
+        return f"delete {move.ref} {move.old}\n"
+    return f"update {move.ref} {move.new} {move.old or NO_COMMIT}\n"
 
 
 def parse_trailers(message: str) -> Mapping[str, tuple[str, ...]]:

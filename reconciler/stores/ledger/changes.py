@@ -11,9 +11,8 @@ from psycopg.rows import DictRow
 from intents.authority import Principal
 from reconciler.planning.changes import Approval, Change, ChangeId, ChangeState, ChangeVerb, change_fact
 from reconciler.planning.plan.digest import PlanDigest
-from reconciler.ports.changes import ChangeFilter, ChangeRecord, ChangeStep
+from reconciler.ports.changes import ChangeFilter, ChangeRecord, ChangeStep, Merged
 from reconciler.ports.errors import Conflict
-from reconciler.ports.requests import Closing, Merged
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
 from reconciler.stores.ledger.values import as_json, as_text
@@ -103,9 +102,9 @@ async def take_step(connection: Connection, step: ChangeStep) -> None:
     await add_facts(connection, [step.fact])
 
 
-async def merge_change(connection: Connection, closing: Closing, merged: Merged) -> None:
+async def merge_change(connection: Connection, merged: Merged, commit: str, at: datetime) -> None:
     """Note, in the caller's transaction, that a commit merged a change; what ended stays as it ended."""
-    row = {"id": merged.change, "commit": closing.commit, "ended_by": merged.by, "at": closing.at}
+    row = {"id": merged.change, "commit": commit, "ended_by": merged.by, "at": at}
     found = await (await connection.execute(SQL["merged"], row)).fetchone()
     if found is not None:
         await add_facts(connection, [change_fact(_change(found), ChangeVerb.MERGED, merged.by)])

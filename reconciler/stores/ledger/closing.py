@@ -42,13 +42,14 @@ async def close(
         await take_step(connection, step)
     for closing in closings:
         if closing.merged is not None:
-            await merge_change(connection, closing, closing.merged)
+            await merge_change(connection, closing.merged, closing.commit, closing.at)
     await add_facts(connection, [fact for closing in closings for fact in closing.facts])
     await _each(connection, "refused", map(_refusal, refused))
     if head is not None:
         await connection.execute(CURSOR_SQL["set"], {"name": "head", "commit": head})
         await connection.execute(SQL["notify_head"], {"commit": head})
-    answered = [str(each.request) for each in (*closings, *steps) if each.request]
+    requests = (*(each.request for each in closings), *(each.request for each in steps))
+    answered = [str(each) for each in requests if each]
     ids = [" ".join(some) for some in slices([*answered, *(str(each.request.id) for each in refused)], IDS)]
     await connection.execute(SQL["notify_answers"], {"ids": ids})
 

@@ -21,6 +21,7 @@ from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
 from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
+from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.closing import close
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.values import as_json, as_text
@@ -35,6 +36,7 @@ class LedgerQueue:
         """Use `database`; with `tenant`, see and put requests of that tenant alone."""
         self._database = database
         self._tenant = tenant
+        self.changes = LedgerChanges(database, tenant)
 
     async def put(self, request: WriteRequest) -> RequestId:
         """Make the request durable; return the id that it is answered under."""

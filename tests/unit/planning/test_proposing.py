@@ -13,8 +13,11 @@ from reconciler.planning.proposing import (
     MOST_OPEN,
     Known,
     KnownChange,
+    bounded,
     decide,
+    in_one_turn,
     net_writes,
+    opening,
     preview,
     with_net_writes,
 )
@@ -114,15 +117,23 @@ def test_the_platforms_own_principals_have_nobody_to_ask() -> None:
 
 
 def test_open_changes_are_bounded_within_one_batch_too() -> None:
-    known = Known(open={"acme": MOST_OPEN - 1, "globex": MOST_OPEN})
-    decision = decide(TREE, ask(put(BLUE, DEPLOY_SPEC)), known)[1]
-    assert isinstance(decision, Proposed)
-    known = known.after(decision)
-    assert codes(decide(TREE, ask(put(GREEN, DEPLOY_SPEC)), known)[1]) == ["too-many-changes"]
     updated = opened(TREE, ask(put(BLUE, DEPLOY_SPEC)))
-    again = ask(put(BLUE, SECOND_SPEC), of=OfChange(updated.change.id, Deed.UPDATE))
-    full = replace(known, changes=known_of(updated).changes)
-    assert isinstance(decide(TREE, again, full)[1], Proposed), "what is open can be updated"
+    update = ask(put(BLUE, SECOND_SPEC), of=OfChange(updated.change.id, Deed.UPDATE))
+    requests = (ask(put(BLUE, DEPLOY_SPEC)), ask(put(RUN, small_specs()[RUN])), ask(put(GREEN, DEPLOY_SPEC)), update)
+    decisions = [decide(TREE, each, known_of(updated))[1] for each in requests]
+    assert opening(decisions) == {"acme"}
+    assert opening(decisions[1:2]) == opening(decisions[3:]) == frozenset()
+    first, run, second, updating = bounded(decisions, {"acme": MOST_OPEN - 1, "globex": MOST_OPEN})
+    assert (first, run, updating) == (decisions[0], decisions[1], decisions[3]), "what is open can be updated"
+    assert codes(second) == ["too-many-changes"]
+
+
+def test_what_is_about_a_change_is_decided_alone() -> None:
+    plain, about = [ask(put(BLUE, DEPLOY_SPEC)) for _ in range(3)], ask(of=unknown(Deed.MERGE))
+    assert in_one_turn(plain) == plain
+    assert in_one_turn([*plain, about, *plain]) == plain
+    assert in_one_turn([about, about, *plain]) == [about]
+    assert in_one_turn([]) == []
 
 
 @pytest.mark.parametrize("deed", Deed)
