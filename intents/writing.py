@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from intents.composing import FOREIGN_BREAKS
+from intents.composing import FOREIGN_BREAKS, MAX_DEPTH
+from intents.documents import Document
 from intents.kinds import API_VERSION, Kind, Spec
 from intents.problems import InvalidIntent, Problem
 from intents.scalars import is_text
@@ -44,21 +45,41 @@ def to_yaml(value: object, *, sort_keys: bool) -> bytes:
     return text
 
 
-def dump(kind: Kind, spec: Spec | Mapping[str, Any], *, labels: Mapping[str, str] | None = None) -> bytes:
+def dump(
+    kind: Kind,
+    spec: Spec | Mapping[str, Any],
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> bytes:
     """Write an intent in canonical form: `read` gives back the same spec.
 
     A mapping is written as it is, right or wrong: `read` then says what is wrong with it, and where.
     Raises InvalidIntent for text that no file can hold.
     """
     document: dict[str, Any] = {"apiVersion": API_VERSION, "kind": kind.value}
-    if labels:
-        document["metadata"] = {"labels": dict(labels)}
+    metadata = {"labels": dict(labels or {}), "annotations": dict(annotations or {})}
+    if any(metadata.values()):
+        document["metadata"] = {name: each for name, each in metadata.items() if each}
     document["spec"] = _plain(spec)
+    return dump_document(document)
+
+
+def rewrite(document: Document, spec: Spec | Mapping[str, Any]) -> bytes:
+    """Write a document with another spec; labels and annotations stay, comments do not."""
+    labels, annotations = document.labels, document.annotations
+    return dump(document.identity.kind, spec, labels=labels, annotations=annotations)
+
+
+def dump_document(document: Mapping[str, Any]) -> bytes:
+    """Write a whole document as it is, right or wrong. Raises InvalidIntent for what no file can hold."""
     try:
-        return to_yaml(document, sort_keys=False)
+        return to_yaml(dict(document), sort_keys=False)
     except UnicodeEncodeError as error:
         message = f"half of a UTF-16 pair is no text: {error.object[error.start : error.end]!a}"
         raise InvalidIntent([Problem("not-utf8", "", 0, 0, message)]) from error
+    except RecursionError as error:
+        raise InvalidIntent([Problem("too-deep", "", 0, 0, f"more than {MAX_DEPTH} levels")]) from error
 
 
 def blob_id(body: bytes) -> str:

@@ -10,10 +10,11 @@ from fastapi import Request
 from api.http.problems import Refusal
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MEDIA_TYPES = frozenset({"application/json", "application/yaml"})
 
 
 async def refuse_foreign_writes(request: Request) -> None:
-    """Refuse a write whose Origin is another host, or whose body is no JSON: forms cannot send that."""
+    """Refuse a write whose Origin is another host, or whose body is neither JSON nor YAML: forms cannot send those."""
     if request.method in SAFE:
         return
     origin = request.headers.get("origin")
@@ -21,6 +22,6 @@ async def refuse_foreign_writes(request: Request) -> None:
         raise Refusal(HTTPStatus.FORBIDDEN, "foreign-origin", f"pages of {origin} may not write here")
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and media_type != "application/json":
-        detail = f"send application/json, not {media_type or 'a body without a Content-Type'}"
+    if has_body and media_type not in MEDIA_TYPES:
+        detail = f"send application/json, not {media_type or 'a body without a Content-Type'}; one intent may be YAML"
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "json-required", detail)

@@ -9,9 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http.commits import MinCommit, reflects, wait_for
 from api.http.context import context_of
 from api.http.problems import Refusal, not_found
-from intents.authority import Principal, roles
+from intents.authority import Principal, is_platform_admin, roles
+from intents.names import PLATFORM_TENANT
 from intents.tree import Tree
 
 TENANT_HEADER, PROJECT_HEADER = "x-tenant-id", "x-project-id"
@@ -41,14 +43,22 @@ class Caller:
 
     tree: Tree
     tenant: str
+    """PLATFORM_TENANT where a platform admin acts for the platform itself."""
     project: str
     principal: Principal
     email: str
 
+    @property
+    def is_platform(self) -> bool:
+        """Whether it is outside all tenants."""
+        return self.tenant == PLATFORM_TENANT
+
 
 async def tenant_of(request: Request) -> tuple[Tree, str | None]:
     """Return the tree at head and the tenant that header, host and path agree on; None on the bare host."""
-    tree = await context_of(request).head.advance()
+    context = context_of(request)
+    tree = await context.head.advance()
+    reflects(request, context.head.commit)
     named = {
         "header": request.headers.get(TENANT_HEADER),
         "host": _tenant_of_host(tree, request.url.hostname or ""),
@@ -83,16 +93,48 @@ def principal_of(request: Request) -> Principal:
     return Principal(user, frozenset(group for group in groups if group))
 
 
-async def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request, min_commit: MinCommit = None) -> Caller:
     """Resolve tenant, project and principal, or refuse."""
-    tree, tenant = await tenant_of(request)
+    tree, tenant = await _seen(request, min_commit)
     if tenant is None:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "tenant-required", "name a tenant: use its host, or /t/<tenant>/")
+        raise tenant_required()
+    return _member(request, tree, tenant)
+
+
+async def scope_of(request: Request, min_commit: MinCommit = None) -> Caller:
+    """Resolve the same; on the bare host, platform admins act for the platform itself, outside all tenants."""
+    tree, tenant = await _seen(request, min_commit)
+    if tenant is not None:
+        return _member(request, tree, tenant)
+    principal = principal_of(request)
+    if not is_platform_admin(tree, principal):
+        raise tenant_required()
+    return Caller(tree, PLATFORM_TENANT, "", principal, _email(request, principal))
+
+
+async def _seen(request: Request, min_commit: str | None) -> tuple[Tree, str | None]:
+    """Return tree and tenant once the tree has `min_commit`; only who is signed in may wait for it."""
+    if min_commit is not None:
+        principal_of(request)
+        await wait_for(context_of(request), min_commit)
+    return await tenant_of(request)
+
+
+def tenant_required() -> Refusal:
+    """Refuse because nothing says whose."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "tenant-required", "name a tenant: use its host, or /t/<tenant>/")
+
+
+def _member(request: Request, tree: Tree, tenant: str) -> Caller:
     principal = principal_of(request)
     if not principal.is_worker and not roles(tree, tenant, principal):
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"{principal.user} is no member of {tenant}")
     project = _project_of(request, tree, tenant)
-    return Caller(tree, tenant, project, principal, request.headers.get(EMAIL_HEADER, principal.user))
+    return Caller(tree, tenant, project, principal, _email(request, principal))
+
+
+def _email(request: Request, principal: Principal) -> str:
+    return request.headers.get(EMAIL_HEADER, principal.user)
 
 
 def _project_of(request: Request, tree: Tree, tenant: str) -> str:
@@ -108,3 +150,4 @@ def _project_of(request: Request, tree: Tree, tenant: str) -> str:
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
+ScopeDep = Annotated[Caller, Depends(scope_of)]

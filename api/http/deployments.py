@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, CallerDep
 from api.http.context import ApiContext
+from api.http.nouns import NamedAnswer, expecting, named, put_spec, remove
 from api.http.problems import Refusal, not_found, refusal
-from api.http.writes import ContextDep, WaitDep, submit
+from api.http.views import Items, Shown
+from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
 from intents.authority import forbidden
 from intents.documents import Document
-from intents.identity import Identity, path_of
-from intents.kinds import Kind, ModelDeploymentSpec
+from intents.identity import Identity
+from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.tree import Tree
-from intents.writing import dump
 from reconciler.planning.rollouts import arrived, roll_back
-from reconciler.planning.serving import Served
-from reconciler.planning.writing import ANY, RequestId, Write, WriteAction, WriteRequest
+from reconciler.planning.serving import Served, ServedVersion
+from reconciler.planning.writing import RequestId
 from reconciler.workers.rollout_controller import rollout_request
 
-router = APIRouter(prefix="/deployments", tags=["deployments"])
+router = APIRouter(prefix="/deployments", tags=["deployments"], route_class=DocumentRoute)
 
 
 class Rollback(BaseModel):
@@ -35,68 +36,104 @@ class Rollback(BaseModel):
     reason: str = Field(default="rolled back by hand", min_length=1, max_length=200)
 
 
+class ConditionView(BaseModel):
+    """One condition, and the document it was observed for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+    observed_blob: str
+    stale: bool = False
+    """It was observed for an older document."""
+
+
+class DeploymentView(BaseModel):
+    """A deployment: asked, live, served, and its conditions."""
+
+    name: str
+    project: str
+    blob: str
+    spec: Shown[ModelDeploymentSpec]
+    rollout: Shown[RolloutSpec] | None
+    rollout_blob: str | None
+    served: list[ServedVersion]
+    ready: bool
+    """What was asked for is all that is live, and a real inference was answered."""
+    conditions: list[ConditionView]
+    path: str
+    """Where it is asked for inferences."""
+
+
 @router.get("")
-async def list_deployments(context: ContextDep, caller: CallerDep) -> dict[str, Any]:
+async def list_deployments(context: ContextDep, caller: CallerDep) -> Items[DeploymentView]:
     """Return the project's deployments with their traffic."""
     documents = caller.tree.deployments(caller.tenant, caller.project)
     served = {each.deployment: each for each in await context.reads(caller.tenant).served(caller.project)}
-    return {"items": [await _view(context, caller, each, served.get(name)) for name, each in documents.items()]}
+    found = [await _view(context, caller, each, served.get(name)) for name, each in documents.items()]
+    return Items(items=found)
 
 
 @router.get("/{name}")
-async def get_deployment(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
+async def get_deployment(context: ContextDep, caller: CallerDep, name: str, response: Response) -> DeploymentView:
     """Return one deployment: asked, live, served, and its conditions."""
     document = _deployment(caller, name)
     served = {each.deployment: each for each in await context.reads(caller.tenant).served(caller.project)}
+    response.headers["ETag"] = f'"{document.blob}"'
     return await _view(context, caller, document, served.get(name))
 
 
-@router.put("/{name}", status_code=HTTPStatus.ACCEPTED)
+@router.put(
+    "/{name}", status_code=HTTPStatus.ACCEPTED, response_model=NamedAnswer | DryRun, responses=answers(NamedAnswer)
+)
 async def put_deployment(
-    context: ContextDep,
-    caller: CallerDep,
-    name: str,
-    body: dict[str, JsonValue],
-    response: Response,
-    wait: WaitDep = 0,
-) -> dict[str, Any]:
+    caller: CallerDep, writes: WritesDep, name: str, body: dict[str, JsonValue]
+) -> NamedAnswer | DryRun:
     """Commit a ModelDeployment; the body is its spec. A version without a digest gets the one of its model version."""
-    identity = Identity(Kind.MODEL_DEPLOYMENT, name, caller.tenant, caller.project)
-    spec = with_digests(caller.tree, caller.tenant, caller.project, body)
-    write = Write(path_of(identity), WriteAction.PUT, dump(Kind.MODEL_DEPLOYMENT, spec), ANY)
-    request = _request(context, caller, f"Deploy {caller.tenant}/{caller.project}/{name}", (write,))
-    return {"name": name, "project": caller.project, **await submit(context, caller, request, wait, response)}
+
+    def ask() -> Ask:
+        identity = Identity(Kind.MODEL_DEPLOYMENT, name, caller.tenant, caller.project)
+        spec = with_digests(caller.tree, caller.tenant, caller.project, body)
+        return put_spec(caller, writes, identity, spec, f"Deploy {caller.tenant}/{caller.project}/{name}")
+
+    return named(await writes.submit(caller, ask), name, caller.project)
 
 
-@router.delete("/{name}", status_code=HTTPStatus.ACCEPTED)
-async def delete_deployment(
-    context: ContextDep, caller: CallerDep, name: str, response: Response, wait: WaitDep = 0
-) -> dict[str, Any]:
+@router.delete("/{name}", status_code=HTTPStatus.ACCEPTED, response_model=WriteAnswer | DryRun, responses=answers())
+async def delete_deployment(caller: CallerDep, writes: WritesDep, name: str) -> WriteAnswer | DryRun:
     """Remove a deployment and its rollout in one commit."""
-    document = _deployment(caller, name)
-    rollout = caller.tree.rollout(caller.tenant, caller.project, name)
-    found = [each for each in (document, rollout) if each is not None]
-    writes = tuple(Write(each.path, WriteAction.REMOVE, expects=each.blob) for each in found)
-    request = _request(context, caller, f"Remove {caller.tenant}/{caller.project}/{name}", writes)
-    return await submit(context, caller, request, wait, response)
+
+    def ask() -> Ask:
+        subject = f"Remove {caller.tenant}/{caller.project}/{name}"
+        return remove(caller, writes, _deployment(caller, name), subject)
+
+    return await writes.submit(caller, ask)
 
 
-@router.post("/{name}:rollback", status_code=HTTPStatus.ACCEPTED)
+@router.post(
+    "/{name}:rollback", status_code=HTTPStatus.ACCEPTED, response_model=WriteAnswer | DryRun, responses=answers()
+)
 async def rollback_deployment(
-    context: ContextDep, caller: CallerDep, name: str, body: Rollback, response: Response, wait: WaitDep = 0
-) -> dict[str, Any]:
+    context: ContextDep, caller: CallerDep, writes: WritesDep, name: str, body: Rollback
+) -> WriteAnswer | DryRun:
     """Commit a Rollout that goes back to what was last good and holds there until the deployment is changed."""
-    document = _deployment(caller, name)
-    if problem := forbidden(caller.tree, caller.principal, document.path):  # the platform asks in the person's name
-        raise refusal([problem])
-    rollout = caller.tree.rollout(caller.tenant, caller.project, name)
-    step = roll_back(rollout.spec, document.blob, body.reason, caller.principal.user) if rollout else None
-    if step is None:
-        detail = f"{name} has no other version that was good before, or goes back to it already"
-        raise Refusal(HTTPStatus.CONFLICT, "nothing-to-roll-back-to", detail)
-    request_id = RequestId(context.new_id())
-    request = rollout_request(request_id, document, rollout, step, on_behalf_of=caller.principal.user)
-    return await submit(context, caller, request, wait, response)
+
+    def ask() -> Ask:
+        document = _deployment(caller, name)
+        if problem := forbidden(caller.tree, caller.principal, document.path):  # the platform asks in their name
+            raise refusal([problem])
+        rollout = caller.tree.rollout(caller.tenant, caller.project, name)
+        step = roll_back(rollout.spec, document.blob, body.reason, caller.principal.user) if rollout else None
+        if step is None:
+            detail = f"{name} has no other version that was good before, or goes back to it already"
+            raise Refusal(HTTPStatus.CONFLICT, "nothing-to-roll-back-to", detail)
+        request_id, person = RequestId(context.new_id()), caller.principal.user
+        request = rollout_request(request_id, document, rollout, step, on_behalf_of=person)
+        return Ask(request=expecting(request, document.path, writes.asked.expects(document.blob)))
+
+    return await writes.submit(caller, ask)
 
 
 def with_digests(tree: Tree, tenant: str, project: str, body: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -122,34 +159,22 @@ def _deployment(caller: Caller, name: str) -> Document[ModelDeploymentSpec]:
     return document
 
 
-def _request(context: ApiContext, caller: Caller, subject: str, writes: tuple[Write, ...]) -> WriteRequest:
-    return WriteRequest(
-        id=RequestId(context.new_id()),
-        tenant=caller.tenant,
-        project=caller.project,
-        subject=subject,
-        principal=caller.principal,
-        writes=writes,
-        email=caller.email,
-    )
-
-
 async def _view(
     context: ApiContext, caller: Caller, document: Document[ModelDeploymentSpec], served: Served | None
-) -> dict[str, Any]:
+) -> DeploymentView:
     name = document.identity.name
     rollout = caller.tree.rollout(caller.tenant, caller.project, name)
     conditions = await context.reads(caller.tenant).conditions(caller.project, name)
     current = served if rollout and served and served.rollout_blob == rollout.blob else None
-    return {
-        "name": name,
-        "project": caller.project,
-        "blob": document.blob,
-        "spec": document.spec.model_dump(mode="json", by_alias=True),
-        "rollout": rollout.spec.model_dump(mode="json", by_alias=True) if rollout else None,
-        "rollout_blob": rollout.blob if rollout else None,
-        "served": [vars(version) for version in served.versions] if served else [],
-        "ready": arrived(document.spec, document.blob, rollout.spec if rollout else None, current),
-        "conditions": [{**vars(each), "stale": each.observed_blob != document.blob} for each in conditions],
-        "path": f"/serve/{caller.project}/{name}/v2/models/{document.spec.versions[0].model_name}/infer",
-    }
+    return DeploymentView(
+        name=name,
+        project=caller.project,
+        blob=document.blob,
+        spec=document.spec,
+        rollout=rollout.spec if rollout else None,
+        rollout_blob=rollout.blob if rollout else None,
+        served=list(served.versions) if served else [],
+        ready=arrived(document.spec, document.blob, rollout.spec if rollout else None, current),
+        conditions=[ConditionView(**vars(each), stale=each.observed_blob != document.blob) for each in conditions],
+        path=f"/serve/{caller.project}/{name}/v2/models/{document.spec.versions[0].model_name}/infer",
+    )

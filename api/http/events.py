@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, JsonValue
 
 from api.http.caller import CallerDep
 from api.http.context import ApiContext
+from api.http.views import EventStream, Items
 from api.http.writes import LOOK_AGAIN_SECONDS, ContextDep
 from reconciler.planning.events import Event
 
 router = APIRouter(tags=["events"])
 
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "An event each, its `data` as in the timeline, its `id` the sequence number; does not end",
+    }
+}
 BATCH = 200
 KEEP_ALIVE_SECONDS = 15.0
 """An event can be hinted at while an older transaction still hides it: a stream looks again meanwhile."""
 
 
+class EventView(BaseModel):
+    """One thing that happened, as a CloudEvent."""
+
+    sequence: int
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    datacontenttype: str
+    data: dict[str, JsonValue]
+
+
 @router.get("/timeline")
 async def timeline(
     context: ContextDep, caller: CallerDep, limit: Annotated[int, Query(ge=1, le=500)] = 100
-) -> dict[str, Any]:
+) -> Items[EventView]:
     """Return the tenant's newest events, newest first."""
-    return {"items": [event_view(event) for event in await context.reads(caller.tenant).newest_events(limit)]}
+    return Items(items=[event_view(event) for event in await context.reads(caller.tenant).newest_events(limit)])
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=EventStream, responses=_STREAM)
 async def events(
     context: ContextDep, caller: CallerDep, last_event_id: Annotated[int | None, Header(ge=0, lt=2**63)] = None
 ) -> StreamingResponse:
@@ -53,7 +75,7 @@ async def _stream(context: ApiContext, tenant: str, after: int) -> AsyncIterator
         for event in found:
             after = event.sequence
             # Without a name: a browser hands named events only to listeners that know each name. `type` has it.
-            yield f"id: {event.sequence}\ndata: {json.dumps(event_view(event))}\n\n"
+            yield f"id: {event.sequence}\ndata: {event_view(event).model_dump_json()}\n\n"
             spoken = time.monotonic()
         if not found:
             await hint.wait(LOOK_AGAIN_SECONDS)
@@ -62,6 +84,6 @@ async def _stream(context: ApiContext, tenant: str, after: int) -> AsyncIterator
             yield ": keep-alive\n\n"
 
 
-def event_view(event: Event) -> dict[str, Any]:
+def event_view(event: Event) -> EventView:
     """Return an event as CloudEvents JSON with its sequence number."""
-    return {"sequence": event.sequence, **event.to_cloudevent()}
+    return EventView(sequence=event.sequence, **event.to_cloudevent())

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 
 from api.http.caller import CallerDep
 from api.http.context import context_of
 from api.http.writes import ContextDep
+from reconciler.ports.errors import Waiting
 
 router = APIRouter(tags=["operations"])
 HEALTH_TENANT = ""
 
 
+class Health(BaseModel):
+    """Whether this process serves."""
+
+    status: str
+    commit: str | None = Field(default=None, description="the newest commit of main, once ready")
+
+
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Health:
     """Say that the process serves requests."""
-    return {"status": "ok"}
+    return Health(status="ok")
 
 
 @router.get("/readyz")
-async def readyz(request: Request, response: Response) -> dict[str, str]:
+async def readyz(request: Request) -> Health:
     """Say whether requests can be answered: the tree is loaded and the ledger answers."""
     context = context_of(request)
     await context.head.advance()
     if context.head.commit is None:
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return {"status": "the repository has no main yet"}
+        raise Waiting("the repository has no main yet")
     await context.reads(HEALTH_TENANT).newest_events(1)
-    return {"status": "ready", "commit": context.head.commit}
+    return Health(status="ready", commit=context.head.commit)
 
 
 @router.get("/api/v1/status")

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.http.caller import Caller, CallerDep
+from api.http.bounded import BoundedRoute
+from api.http.caller import Caller, ScopeDep
 from api.http.context import ApiContext
+from api.http.plans import plan_change_of
 from api.http.problems import Refusal
 from api.http.writes import ContextDep
 from intents.authority import is_platform_admin
-from reconciler.planning.plan import ChangePlan, plan_change, problems_of, to_json
+from intents.checks import Facts
+from reconciler.planning.facts import ledger_questions
+from reconciler.planning.plan import ChangePlan, problems_of, to_json
 from reconciler.planning.plan.draft import draft
-from reconciler.planning.plan.visibility import folder_of, plan_for_tenant
+from reconciler.planning.plan.visibility import folder_of
 
-MOST_BYTES = 4 * 2**20
 MOST_WRITES = 500
-_PATH = r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"
-
-
-class BoundedRoute(APIRoute):
-    """A route that reads no body before it knows its size."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Look at the size, then go on as usual."""
-        handle = super().get_route_handler()
-
-        async def bounded(request: Request) -> Response:
-            length = request.headers.get("content-length")
-            if length is None:
-                raise Refusal(HTTPStatus.LENGTH_REQUIRED, "length-required", "send the body's Content-Length")
-            if int(length) > MOST_BYTES:
-                detail = f"the body has {length} bytes; at most {MOST_BYTES} are planned at once"
-                raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
-            return await handle(request)
-
-        return bounded
-
+PATH_PATTERN = r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"
 
 router = APIRouter(prefix="/plan", tags=["writes"], route_class=BoundedRoute)
 
@@ -52,7 +34,7 @@ class PlannedWrite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    path: Annotated[str, Field(max_length=500, pattern=_PATH)]
+    path: Annotated[str, Field(max_length=500, pattern=PATH_PATTERN)]
     content: str | None = Field(description="the whole document; null removes it")
 
 
@@ -80,25 +62,23 @@ class PlannedChange(BaseModel):
 
 
 @router.post("", response_model=ChangePlan)
-async def plan(context: ContextDep, caller: CallerDep, body: PlannedChange) -> Response:
+async def plan(context: ContextDep, caller: ScopeDep, body: PlannedChange) -> Response:
     """Return what the writes would do to the tree at head; nothing is written.
 
     Problems are part of the answer. A caller plans in their own tenant and sees nothing of others; platform admins
     plan everywhere and see also how much of the clusters is used.
     """
-    found = await asyncio.to_thread(_plan, context, caller, body.files)
+    questions = ledger_questions(caller.tree, ((path, content is not None) for path, content in body.files.items()))
+    facts = await context.queue(caller.tenant).facts(questions)
+    found = await asyncio.to_thread(_plan, context, caller, body.files, facts)
     return Response(to_json(found), media_type="application/json")
 
 
-def _plan(context: ApiContext, caller: Caller, files: Mapping[str, bytes | None]) -> ChangePlan:
+def _plan(context: ApiContext, caller: Caller, files: Mapping[str, bytes | None], facts: Facts) -> ChangePlan:
     everything = is_platform_admin(caller.tree, caller.principal)
     if not everything and any(not path.startswith(folder_of(caller.tenant)) for path in files):
         detail = f"{caller.principal.user} plans in {folder_of(caller.tenant)} only"
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
     drafted = draft(caller.tree, caller.principal, files)
-    trees, now = (caller.tree, drafted.head), context.now()
-    problems = (*drafted.problems, *problems_of(*trees, files))
-    others = context.open_changes.beside(context.head.commit or "")
-    if everything:
-        return plan_change(*trees, files, now=now, others=others, problems=problems)
-    return plan_for_tenant(*trees, files, caller.tenant, now=now, others=others, problems=problems)
+    problems = (*drafted.problems, *problems_of(caller.tree, drafted.head, files, facts))
+    return plan_change_of(context, caller, drafted.head, files, facts, problems)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from api.http.caller import CallerDep
-from api.http.problems import not_found
-from api.http.writes import ContextDep, request_view
+from api.http.caller import ScopeDep
+from api.http.commits import reflects
+from api.http.conflicts import conflicts
+from api.http.problems import not_found, seen
+from api.http.writes import ContextDep, RequestView, write_answer
 
-router = APIRouter(prefix="/requests", tags=["requests"])
+router = APIRouter(prefix="/requests", tags=["writes"])
 
 
-@router.get("/{request}")
-async def get_request(context: ContextDep, caller: CallerDep, request: UUID) -> dict[str, Any]:
-    """Return the state of one of the tenant's requests."""
-    status = await context.queue(caller.tenant).status(request)
+@router.get("/{request_id}")
+async def get_request(context: ContextDep, caller: ScopeDep, request_id: UUID, request: Request) -> RequestView:
+    """Return the state of one of the tenant's requests; of one that was refused, why."""
+    status = await context.queue(caller.tenant).status(request_id)
     if status is None:
-        raise not_found(f"request {request}")
-    return request_view(status)
+        raise not_found(f"request {request_id}")
+    reflects(request, status.commit)
+    disputed = conflicts(caller.tree, status.writes, (problem.path for problem in status.problems))
+    answer = write_answer(status).model_dump()
+    return RequestView(**answer, problems=seen(status.problems), conflicts=disputed)

@@ -9,25 +9,28 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.http import views
+from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, CallerDep
 from api.http.context import ApiContext
+from api.http.nouns import RunAnswer, add, change_spec, runs_as
 from api.http.pages import cursor_of, page_of
 from api.http.problems import Refusal, not_found
-from api.http.writes import ContextDep, WaitDep, submit
+from api.http.templates import template_reference
+from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
 from intents.documents import Document
-from intents.identity import Identity, path_of, run_uid
+from intents.identity import Identity
 from intents.kinds import Kind
 from intents.kinds.run import Desired, RunSpec
-from intents.writing import dump
 from reconciler.planning.naming import sortable_suffix
 from reconciler.planning.run_admission import admitted_run
-from reconciler.planning.writing import ABSENT, RequestId, Write, WriteAction, WriteRequest
-from reconciler.ports.reads import RunView
+from reconciler.ports.reads import RunView, TaskView
 from reconciler.ports.repository import CommitInfo
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=DocumentRoute)
 
 
 class NewRun(BaseModel):
@@ -45,40 +48,70 @@ class NewRun(BaseModel):
     )
 
 
-@router.post("", status_code=HTTPStatus.ACCEPTED)
-async def create_run(
-    context: ContextDep, caller: CallerDep, body: NewRun, response: Response, wait: WaitDep = 0
-) -> dict[str, Any]:
+class RunItem(BaseModel):
+    """A run: what was asked, and where it stands."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    uid: UUID
+    attempt: int
+    project: str
+    name: str
+    template: str
+    parameters: dict[str, JsonValue]
+    state: str
+    reason: str
+    commit: str
+    run_id: str
+    model: str
+    """`<model>@<version>` once one is registered."""
+    created_at: datetime
+    submitted_at: datetime | None
+    finished_at: datetime | None
+
+
+class RunDetail(RunItem):
+    """A run with its tasks, in the order in which they began."""
+
+    tasks: list[TaskView]
+
+
+class Artifact(BaseModel):
+    """One output artifact of a task."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    task: str
+    output: str
+    uri: str
+    """An object or, ending in `/`, all objects below it."""
+    schema_: str = Field(alias="schema", description="KFP's schema title, such as `system.Model`")
+    metadata: dict[str, JsonValue]
+
+
+_LOG: dict[int | str, dict[str, Any]] = {200: {"description": "The log's end"}}
+_BYTES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The bytes",
+    }
+}
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, response_model=RunAnswer | DryRun, responses=answers(RunAnswer))
+async def create_run(context: ContextDep, caller: CallerDep, writes: WritesDep, body: NewRun) -> RunAnswer | DryRun:
     """Commit a Run intent; the answer names the run at once."""
-    identity, request = run_request(caller, body, context.new_id(), context.now())
-    view = await submit(context, caller, request, wait, response)
-    uid = run_uid(caller.tree.platform.repository.uid, path_of(identity))
-    return {"name": identity.name, "uid": str(uid), "project": caller.project, **view}
 
+    def ask() -> Ask:
+        now, template = context.now(), template_reference(caller, body.template_id)
+        name = body.name or f"{template.partition('@')[0]}-{sortable_suffix(now, context.new_id())}"
+        identity = Identity(Kind.RUN, name, caller.tenant, caller.project, date=now.date().isoformat())
+        spec: dict[str, JsonValue] = {"template": template, "parameters": body.params}
+        if body.register_ is not None:
+            spec["register"] = body.register_
+        return add(writes, identity, spec, f"Run {template} as {caller.tenant}/{caller.project}/{name}")
 
-def run_request(caller: Caller, body: NewRun, request: UUID, now: datetime) -> tuple[Identity, WriteRequest]:
-    """Return the run's identity, fixed from here on, and the request that commits it."""
-    template = _template_reference(caller, body.template_id)
-    name = body.name or f"{template.partition('@')[0]}-{sortable_suffix(now, request)}"
-    identity = Identity(Kind.RUN, name, caller.tenant, caller.project, date=now.date().isoformat())
-    spec = {"template": template, "parameters": body.params}
-    if body.register_ is not None:
-        spec["register"] = body.register_
-    return identity, WriteRequest(
-        id=RequestId(request),
-        tenant=caller.tenant,
-        project=caller.project,
-        subject=f"Run {template} as {caller.tenant}/{caller.project}/{name}",
-        principal=caller.principal,
-        writes=(Write(path_of(identity), WriteAction.PUT, dump(Kind.RUN, spec), ABSENT),),
-        email=caller.email,
-    )
-
-
-def _template_reference(caller: Caller, asked: str) -> str:
-    """Return `name@version`; a bare name is its newest version. An unknown one is left for the check to refuse."""
-    found = caller.tree.template(asked)
-    return asked if found is None or "@" in asked else f"{found.identity.name}@{found.identity.version}"
+    return runs_as(await writes.submit(caller, ask), caller.tree)
 
 
 @router.get("")
@@ -87,28 +120,28 @@ async def list_runs(
     caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: str | None = None,
-) -> dict[str, Any]:
+) -> views.Page[RunItem]:
     """Return the project's runs, newest first, with the cursor of the next page."""
     runs = await context.reads(caller.tenant).runs(caller.project, page_of(limit, cursor))
     following = cursor_of(runs[-1].created_at, runs[-1].uid) if len(runs) == limit else None
-    return {"items": [run_view(run) for run in runs], "next": following}
+    return views.Page(items=[run_item(run) for run in runs], next=following)
 
 
 @router.get("/{name}")
-async def get_run(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
+async def get_run(context: ContextDep, caller: CallerDep, name: str) -> RunDetail:
     """Return one run with its tasks."""
     reads, run = context.reads(caller.tenant), await find_run(context, caller, name)
-    return {**run_view(run), "tasks": [vars(task) for task in await reads.tasks(run)]}
+    return RunDetail(**run_item(run).model_dump(), tasks=list(await reads.tasks(run)))
 
 
 @router.get("/{name}/tasks")
-async def get_tasks(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
+async def get_tasks(context: ContextDep, caller: CallerDep, name: str) -> views.Items[TaskView]:
     """Return the tasks of a run in the order in which they began."""
     run = await find_run(context, caller, name)
-    return {"items": [vars(task) for task in await context.reads(caller.tenant).tasks(run)]}
+    return views.Items(items=list(await context.reads(caller.tenant).tasks(run)))
 
 
-@router.get("/{name}/logs", response_class=Response)
+@router.get("/{name}/logs", response_class=PlainTextResponse, responses=_LOG)
 async def get_logs(context: ContextDep, caller: CallerDep, name: str, task: str) -> Response:
     """Return the log of one task so far, at most its last 1 MiB, as plain text."""
     run = await find_run(context, caller, name)
@@ -117,17 +150,17 @@ async def get_logs(context: ContextDep, caller: CallerDep, name: str, task: str)
     if log is None:
         known = ", ".join(sorted(tasks)) or "none yet"
         raise Refusal(HTTPStatus.NOT_FOUND, "not-found", f"run {name} has no log of a task {task}; its tasks: {known}")
-    return Response(log, media_type="text/plain; charset=utf-8")
+    return PlainTextResponse(log)
 
 
 @router.get("/{name}/artifacts")
-async def list_artifacts(context: ContextDep, caller: CallerDep, name: str) -> dict[str, Any]:
+async def list_artifacts(context: ContextDep, caller: CallerDep, name: str) -> views.Items[Artifact]:
     """Return the output artifacts of a run's tasks."""
     run = await find_run(context, caller, name)
-    return {"items": [vars(output) for output in run.outputs]}
+    return views.Items(items=[Artifact.model_validate(output) for output in run.outputs])
 
 
-@router.get("/{name}/artifacts/{task}/{output}", response_class=Response)
+@router.get("/{name}/artifacts/{task}/{output}", response_class=views.BytesResponse, responses=_BYTES)
 async def get_artifact(context: ContextDep, caller: CallerDep, name: str, task: str, output: str) -> Response:
     """Return the bytes of an output that is one object."""
     run = await find_run(context, caller, name)
@@ -136,28 +169,23 @@ async def get_artifact(context: ContextDep, caller: CallerDep, name: str, task: 
     body = await context.objects.get(bucket, key) if uri and not uri.endswith("/") else None
     if body is None:
         raise not_found(f"artifact {task}/{output} of run {name}, as one object,")
-    return Response(body, media_type="application/octet-stream")
+    return views.BytesResponse(body)
 
 
-@router.post("/{name}:cancel", status_code=HTTPStatus.ACCEPTED)
-async def cancel_run(
-    context: ContextDep, caller: CallerDep, name: str, response: Response, wait: WaitDep = 0
-) -> dict[str, Any]:
+@router.post(
+    "/{name}:cancel", status_code=HTTPStatus.ACCEPTED, response_model=WriteAnswer | DryRun, responses=answers()
+)
+async def cancel_run(caller: CallerDep, writes: WritesDep, name: str) -> WriteAnswer | DryRun:
     """Commit `desired: Cancelled` in the run's intent; a finished run stays as it is."""
-    document = caller.tree.run(caller.tenant, caller.project, name)
-    if document is None:
-        raise not_found(f"run {name}")
-    spec = document.spec.model_copy(update={"desired": Desired.CANCELLED})
-    request = WriteRequest(
-        id=RequestId(context.new_id()),
-        tenant=caller.tenant,
-        project=caller.project,
-        subject=f"Cancel {caller.tenant}/{caller.project}/{name}",
-        principal=caller.principal,
-        writes=(Write(document.path, WriteAction.PUT, dump(Kind.RUN, spec), document.blob),),
-        email=caller.email,
-    )
-    return await submit(context, caller, request, wait, response)
+
+    def ask() -> Ask:
+        document = caller.tree.run(caller.tenant, caller.project, name)
+        if document is None:
+            raise not_found(f"run {name}")
+        spec = document.spec.model_copy(update={"desired": Desired.CANCELLED})
+        return change_spec(writes, document, spec, f"Cancel {caller.tenant}/{caller.project}/{name}")
+
+    return await writes.submit(caller, ask)
 
 
 async def find_run(context: ApiContext, caller: Caller, name: str) -> RunView:
@@ -201,6 +229,6 @@ def _commit_that_added(context: ApiContext, path: str) -> CommitInfo:
     return commit
 
 
-def run_view(run: RunView) -> dict[str, Any]:
+def run_item(run: RunView) -> RunItem:
     """Return a run as people see it."""
-    return {key: value for key, value in vars(run).items() if key != "outputs"}
+    return RunItem.model_validate(run)

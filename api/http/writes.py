@@ -1,74 +1,207 @@
-"""From a decided request to its durable row, and to its answer where the caller waits for it."""
+"""The one way to write: from what a client asks to a durable row, and to its answer where the client waits for it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel, Field
 
+from api.http.asked import Asked, AskedDep
 from api.http.caller import Caller
+from api.http.commits import reflects
+from api.http.conflicts import conflicts
 from api.http.context import ApiContext, context_of
-from api.http.problems import Refusal, refusal, refusal_of
-from reconciler.planning.writing import Refused, WriteRequest, decide_request
+from api.http.plans import plan_change_of
+from api.http.problems import ConflictView, ProblemDetails, ProblemView, Refusal, refusal
+from intents.checks import Facts
+from intents.problems import Problem
+from intents.tree import Tree
+from reconciler.planning.plan import ChangePlan
+from reconciler.planning.plan.report import headline
+from reconciler.planning.writing import (
+    Accepted,
+    Refused,
+    RequestId,
+    Write,
+    WriteAction,
+    WriteRequest,
+    decide_request,
+    questions_of,
+)
+from reconciler.ports.errors import Waiting
 from reconciler.ports.requests import RequestState, RequestStatus
 
 LOOK_AGAIN_SECONDS = 1.0
 
 ContextDep = Annotated[ApiContext, Depends(context_of)]
-WaitDep = Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the commit before answering 202.")]
 
 
-async def submit(
-    context: ApiContext, caller: Caller, request: WriteRequest, wait: float, response: Response
-) -> dict[str, Any]:
-    """Check, make the request durable, and answer: 202 at once, 201 with the commit where the caller waits.
+class WriteAnswer(BaseModel):
+    """A request that is durable: it will be answered, whatever happens."""
 
-    From the moment the row is written the request is never lost, whatever is answered.
-    """
-    if caller.principal.is_worker:
-        detail = "workers ask through the queue; no person is called ordain-…"
-        raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
-    _, decision = decide_request(caller.tree, request)
-    if isinstance(decision, Refused):
-        raise refusal_of(decision)
-    await context.queue(caller.tenant).put(request)
-    status = await answered(context, caller.tenant, request.id, wait)
-    response.headers["Location"] = f"/api/v1/requests/{request.id}"
-    response.status_code = HTTPStatus.ACCEPTED if status.state is RequestState.WAITING else HTTPStatus.CREATED
-    return request_view(status)
+    request: UUID
+    state: RequestState
+    commit: str | None = Field(description="the commit on main; null while it waits")
+    paths: list[str] = Field(description="what the commit changed; while it waits, what it asks to write")
+
+
+class RequestView(WriteAnswer):
+    """What became of a request."""
+
+    problems: list[ProblemView]
+    conflicts: list[ConflictView] = Field(description="of a conflict: what was asked, and what stands there now")
+
+
+class DryRun(BaseModel):
+    """What a write would do; nothing was written."""
+
+    state: Literal["planned"] = "planned"
+    paths: list[str]
+    summary: str = Field(description="the plan in one line")
+    plan: ChangePlan
+
+
+def answers(written: Any = WriteAnswer) -> dict[int | str, dict[str, Any]]:
+    """Return what a route that writes answers, by status; `written` is its own form of WriteAnswer."""
+    return {
+        200: {"model": written | DryRun, "description": "Committed; or, of a dry run, what it would do"},
+        201: {"model": written, "description": "Committed, and something is there that was not"},
+        202: {"model": written, "description": "Durable; what becomes of it is told at `Location`"},
+        409: {"model": ProblemDetails, "description": "Something else stands there, or the key was used before"},
+    }
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a route needs to write: of whom, how it is asked for, and where its answer goes."""
+
+    context: ApiContext
+    asked: Asked
+    http: Request
+    response: Response
+
+    async def submit(self, caller: Caller, ask: Callable[[], Ask]) -> WriteAnswer | DryRun:
+        """Check, make the request durable, and answer: 202 at once; where the client waits 201 or 200 with the commit.
+
+        From the moment the row is written the request is never lost, whatever is answered. What was asked before
+        under the same key is answered from its row, without looking at the tree: it is not the same any more.
+        """
+        if caller.principal.is_worker:
+            detail = "workers ask through the queue; no person is called ordain-…"
+            raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
+        queue, key = self.context.queue(caller.tenant), self.asked.request_key(caller)
+        if self.asked.dry_run:
+            return await self._planned(caller, self._request(caller, ask()))
+        standing = await queue.keyed(key) if key else None
+        if standing is None:
+            request = replace(self._request(caller, ask()), key=key)
+            await self._decided(caller, request, await self._facts(caller, request))
+            standing = await queue.put(request)
+        return await self._answered(caller, standing)
+
+    def _request(self, caller: Caller, asked: Ask) -> WriteRequest:
+        if asked.request is not None:
+            return asked.request
+        return WriteRequest(
+            id=RequestId(self.context.new_id()),
+            tenant=caller.tenant,
+            project=caller.project,
+            subject=asked.subject,
+            principal=caller.principal,
+            writes=tuple(asked.writes),
+            email=caller.email,
+        )
+
+    async def _facts(self, caller: Caller, request: WriteRequest) -> Facts:
+        return await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [request]))
+
+    async def _decided(self, caller: Caller, request: WriteRequest, facts: Facts) -> tuple[Tree, Accepted]:
+        """Decide as the writer will, on the tree at head; raises the refusal."""
+        after, decision = await asyncio.to_thread(decide_request, caller.tree, request, facts)
+        if isinstance(decision, Refused):
+            raise _refusal(caller, caller.tree, request.writes, decision.problems, conflict=decision.conflict)
+        return after, decision
+
+    async def _planned(self, caller: Caller, request: WriteRequest) -> DryRun:
+        facts = await self._facts(caller, request)
+        after, accepted = await self._decided(caller, request, facts)
+        paths = accepted.files.keys()
+        plan = await asyncio.to_thread(plan_change_of, self.context, caller, after, paths, facts)
+        self.response.status_code = HTTPStatus.OK
+        return DryRun(paths=sorted(paths), summary=headline(plan), plan=plan)
+
+    async def _answered(self, caller: Caller, request: RequestId) -> WriteAnswer:
+        status = await answered(self.context, caller.tenant, request, self.asked.wait)
+        if status.state in {RequestState.REFUSED, RequestState.PARKED}:
+            tree = await self.context.head.advance()
+            raise _refusal(caller, tree, status.writes, status.problems, conflict=status.conflict)
+        self.response.headers["Location"] = f"/api/v1/requests/{request}"
+        self.response.status_code = await asyncio.to_thread(_success, self.context, status)
+        reflects(self.http, status.commit)
+        return write_answer(status)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a route decided to ask for: writes under a subject, or a whole request where the platform asks."""
+
+    subject: str = ""
+    writes: Sequence[Write] = ()
+    request: WriteRequest | None = None
+
+
+def writes_of(context: ContextDep, asked: AskedDep, request: Request, response: Response) -> Writes:
+    """Return the way to write for this request."""
+    return Writes(context, asked, request, response)
+
+
+WritesDep = Annotated[Writes, Depends(writes_of)]
+
+
+def _refusal(
+    caller: Caller, tree: Tree, writes: Sequence[Write], problems: Sequence[Problem], *, conflict: bool
+) -> Refusal:
+    disputed = conflicts(tree, writes, (problem.path for problem in problems)) if conflict else None
+    if caller.is_platform:
+        problems = [replace(problem, message=problem.told) for problem in problems]
+    return refusal(problems, disputed)
+
+
+def _success(context: ApiContext, status: RequestStatus) -> HTTPStatus:
+    """Return 201 where the commit added an intent, the same each time the request is asked for again."""
+    if status.state is RequestState.WAITING:
+        return HTTPStatus.ACCEPTED
+    parent = context.repository.info(status.commit).parent
+    added = (parent is None or context.repository.read(parent, path) is None for path in status.paths)
+    return HTTPStatus.CREATED if any(added) else HTTPStatus.OK
 
 
 async def answered(context: ApiContext, tenant: str, request: UUID, wait: float) -> RequestStatus:
-    """Return the request's status: as soon as it is answered, at the latest after `wait` seconds.
-
-    Raises the refusal where the writer refused it.
-    """
+    """Return the request's status: as soon as it is answered, at the latest after `wait` seconds."""
     queue, deadline = context.queue(tenant), time.monotonic() + wait
     while True:
         hint = context.answered.next()
         status = await queue.status(request)
         if status is None:
-            raise LookupError(request)
+            raise Waiting(f"request {request} is not to be found")
         left = deadline - time.monotonic()
-        if status.state is not RequestState.WAITING:
-            break
-        if left <= 0:
+        if status.state is not RequestState.WAITING or left <= 0:
             return status
         await hint.wait(min(left, LOOK_AGAIN_SECONDS))
-    if status.state is not RequestState.COMMITTED:
-        raise refusal(status.problems, conflict=status.conflict)
-    return status
 
 
-def request_view(status: RequestStatus) -> dict[str, Any]:
-    """Return a request as people see it."""
-    return {
-        "request": str(status.id),
-        "state": status.state.value,
-        "commit": status.commit,
-        "paths": list(status.paths),
-        "problems": [str(problem.within_tenant()) for problem in status.problems],
-    }
+def write_answer(status: RequestStatus) -> WriteAnswer:
+    """Return a request as whoever asked for it sees it."""
+    return WriteAnswer(request=status.id, state=status.state, commit=status.commit or None, paths=list(status.paths))
+
+
+def put(path: str, content: bytes, expects: str) -> Write:
+    """Return the write that puts a document at its path."""
+    return Write(path, WriteAction.PUT, content, expects)

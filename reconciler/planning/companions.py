@@ -33,11 +33,23 @@ def companion_problems(before: Tree, after: Tree, files: Mapping[str, bytes | No
     `files` are all that the change writes, None where it removes one.
     """
     for path, body in files.items():
-        if is_companion(path) and body is not None and len(body) > MOST_BYTES:
-            yield Problem("invalid-package", path, 0, 0, f"the file has {len(body)} bytes, at most {MOST_BYTES} fit")
+        if body is not None and is_companion(path) and not path.endswith("/template.yaml"):
+            yield from _as_text(path, body)
     for template in _templates(after, files):
         if package := package_path(template):
             yield from _package(before, after, template, package, files)
+
+
+def _as_text(path: str, body: bytes) -> Iterator[Problem]:
+    """A file comes as text, within a size."""
+    if len(body) > MOST_BYTES:
+        yield Problem("invalid-package", path, 0, 0, f"the file has {len(body)} bytes, at most {MOST_BYTES} fit")
+    try:
+        if "\0" not in body.decode():
+            return
+    except UnicodeDecodeError:
+        pass
+    yield Problem("not-utf8", path, 0, 0, "the file is no plain UTF-8 text")
 
 
 def _package(

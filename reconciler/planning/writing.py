@@ -12,7 +12,7 @@ from intents.authority import Principal, forbidden
 from intents.checks import Facts, check
 from intents.documents import Document
 from intents.identity import identify, misplaced
-from intents.kinds import Spec
+from intents.kinds import Kind, Spec
 from intents.problems import InvalidIntent, Problem, Severity
 from intents.reading import read
 from intents.tree import Tree
@@ -164,6 +164,14 @@ Decision: TypeAlias = Accepted | Proposed | Closed | Refused
 Decide: TypeAlias = Callable[[Tree, WriteRequest], tuple[Tree, Decision]]
 
 
+def removals(tree: Tree, document: Document[Spec], expects: str) -> tuple[Write, ...]:
+    """Return the writes that remove an intent; with a deployment goes its rollout."""
+    writes = (Write(document.path, WriteAction.REMOVE, expects=expects),)
+    who = document.identity
+    rollout = tree.rollout(who.tenant, who.project, who.name) if who.kind is Kind.MODEL_DEPLOYMENT else None
+    return writes if rollout is None else (*writes, Write(rollout.path, WriteAction.REMOVE, expects=rollout.blob))
+
+
 def decide_batch(tree: Tree, requests: Iterable[WriteRequest], decide: Decide | None = None) -> Batch:
     """Decide each request against the tree as left by the ones before it; a bad one is refused alone."""
     decide_one = decide or decide_request
@@ -213,11 +221,17 @@ def _content(write: Write) -> bytes | None:
     return None if write.action is WriteAction.REMOVE else write.content
 
 
+def holds(tree: Tree, write: Write) -> bool:
+    """Whether what a write expects stands at its path."""
+    here = tree.get(write.path)
+    return write.expects in {ANY, ABSENT if here is None else here.blob}
+
+
 def _unexpected(tree: Tree, write: Write) -> Problem | None:
+    if holds(tree, write):
+        return None
     here = tree.get(write.path)
     found = ABSENT if here is None else here.blob
-    if write.expects in {ANY, found}:
-        return None
     message = f"expected {write.expects} at this path, found {found}"
     return Problem("conflict", write.path, 0, 0, message, "read it again and decide on what is there now")
 

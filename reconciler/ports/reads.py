@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from reconciler.planning.events import Event
 from reconciler.planning.observations import EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,59 @@ class Page:
     before: tuple[datetime, UUID] | None = None
 
 
+@dataclass(frozen=True)
+class IntentRow:
+    """An intent at head as the projection has it: which commit last changed it, when, and whose."""
+
+    path: str
+    blob: str
+    labels: Mapping[str, str]
+    commit: str
+    author: str
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class IntentFilter:
+    """Which intents a list is of, and where it begins: after `after`. They come by path."""
+
+    limit: int
+    after: str = ""
+    below: str = ""
+    """Only paths that begin so."""
+    kind: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A commit that changed an intent; `blob` is None where it removed it."""
+
+    sequence: int
+    commit: str
+    blob: str | None
+    request: str
+    """The request it answers; empty where it came another way."""
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T_co]):
+    """Rows as they were when everything up to a commit of main was in the ledger."""
+
+    commit: str | None
+    items: Sequence[T_co]
+
+
 class TenantReads(Protocol):
-    """Rows of one tenant; another tenant's rows are not there at all."""
+    """Rows of one tenant; another tenant's rows are not there at all. The platform sees who its tenants are, too."""
+
+    async def intents(self, wanted: IntentFilter) -> Listing[IntentRow]:
+        """Return intents by path."""
+        ...
+
+    async def history(self, path: str, limit: int, before: int | None) -> Listing[VersionRow]:
+        """Return the commits that changed an intent, newest first, from before a row's sequence number on."""
+        ...
 
     async def runs(self, project: str, page: Page) -> Sequence[RunView]:
         """Return runs, newest first."""

@@ -15,7 +15,7 @@ from intents.problems import Problem
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import Refused, RequestId, WriteRequest
+from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
 from reconciler.ports.changes import ChangeStep, Merged, WriterChanges
 
 
@@ -50,6 +50,8 @@ class RequestStatus:
     conflict: bool
     change: str = ""
     """The change that it is about, or became."""
+    writes: tuple[Write, ...] = ()
+    """Of a conflict: what was asked."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from uuid import UUID
 from intents.authority import Principal
 from intents.checks import Facts
 from intents.identity import identify
+from intents.kinds import Kind
+from intents.names import PLATFORM_TENANT
 from intents.problems import Problem
 from reconciler.planning.changes import ChangeId, ChangeState, ChangeVerb, change_fact
 from reconciler.planning.events import Fact
@@ -19,6 +21,7 @@ from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
 from reconciler.ports.changes import ChangeRecord, ChangeStep, Merged
 from reconciler.ports.errors import Conflict
+from reconciler.ports.reads import IntentFilter, IntentRow, Listing, VersionRow
 from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
 from reconciler.stores.fake_changes import MemoryChanges
 
@@ -47,6 +50,7 @@ class MemoryRequests:
     changes: dict[ChangeId, ChangeRecord] = field(default_factory=dict)
     cursor: str | None = None
     held: bool = False
+    on_put: Callable[[], None] = lambda: None
     on_answer: Callable[[], None] = lambda: None
 
     def of_key(self, key: RequestKey) -> _Row | None:
@@ -77,6 +81,7 @@ class MemoryQueue:
         about = request.of_change.id if request.of_change else ""
         status = RequestStatus(request.id, RequestState.WAITING, "", paths, (), conflict=False, change=about)
         self.requests.rows.setdefault(request.id, _Row(request, status, self.requests.now(), request.key))
+        self.requests.on_put()
         return request.id
 
     async def keyed(self, key: RequestKey) -> RequestId | None:
@@ -122,7 +127,8 @@ class MemoryQueue:
             self._step(step)
         for refusal in refused:
             answer = {"problems": refusal.problems, "conflict": refusal.conflict}
-            self._answer(refusal.request.id, RequestState.REFUSED, **answer)
+            writes = refusal.request.writes if refusal.conflict else ()
+            self._answer(refusal.request.id, RequestState.REFUSED, writes=writes, **answer)
         self.requests.cursor = head or self.requests.cursor
         self.requests.on_answer()
 
@@ -200,3 +206,38 @@ class _Held:
     async def verify(self) -> None:
         if not self.requests.held:
             raise Conflict("the writer's lock fell")
+
+
+class MemoryIntents:
+    """What the TenantReads port tells of intents, for one tenant."""
+
+    def __init__(self, requests: MemoryRequests, tenant: str) -> None:
+        self._requests = requests
+        self._tenant = tenant
+
+    async def intents(self, wanted: IntentFilter) -> Listing[IntentRow]:
+        paths = (path for path in sorted(self._requests.intents) if self._is_in(path, wanted))
+        found = [_row(*self._requests.intents[path]) for path in paths]
+        return Listing(self._requests.cursor, found[: wanted.limit])
+
+    async def history(self, path: str, limit: int, before: int | None) -> Listing[VersionRow]:
+        told = list(enumerate(self._requests.facts.values(), start=1))[::-1]
+        found = [
+            VersionRow(sequence, fact.commit, fact.data["blob"], fact.data["request"])
+            for sequence, fact in told
+            if (fact.tenant, fact.data["path"]) == (self._tenant, path) and (before is None or sequence < before)
+        ]
+        return Listing(self._requests.cursor, found[:limit])
+
+    def _is_in(self, path: str, wanted: IntentFilter) -> bool:
+        projected, _ = self._requests.intents[path]
+        theirs = projected.tenant == self._tenant
+        if self._tenant == PLATFORM_TENANT:
+            theirs = theirs or projected.kind == Kind.TENANT
+        labelled = wanted.labels.items() <= projected.labels.items()
+        inside = path > wanted.after and path.startswith(wanted.below)
+        return theirs and inside and labelled and wanted.kind in {None, projected.kind}
+
+
+def _row(projected: Projected, closing: Closing) -> IntentRow:
+    return IntentRow(projected.path, projected.blob or "", projected.labels, closing.commit, closing.author, closing.at)

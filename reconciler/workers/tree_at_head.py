@@ -15,6 +15,9 @@ from reconciler.ports.repository import Change, Repository
 
 log = logging.getLogger(__name__)
 
+MOST_REMEMBERED = 4096
+"""Pairs of commits of which one is known to follow the other."""
+
 
 class TreeAtHead:
     """Follows main; a reader's view that is never behind what `advance` returned."""
@@ -23,6 +26,7 @@ class TreeAtHead:
         """Begin with no commit; the first `advance` loads the tree."""
         self._repository = repository
         self._advancing = asyncio.Lock()
+        self._contained: set[tuple[str, str]] = set()
         self.commit: str | None = None
         self.tree = Tree.empty()
 
@@ -34,6 +38,20 @@ class TreeAtHead:
                 self.tree = await asyncio.to_thread(advanced, self._repository, self.tree, self.commit, head)
                 self.commit = head
         return self.tree
+
+    async def contains(self, commit: str, head: str | None = None) -> bool:
+        """Say whether `commit` is `head`, or else the tree's own commit, or one that main had before it."""
+        head = head or self.commit
+        if head is None or commit == head:
+            return head is not None
+        if (commit, head) in self._contained:
+            return True
+        found = await asyncio.to_thread(self._repository.descends, head, commit)
+        if found:
+            if len(self._contained) >= MOST_REMEMBERED:
+                self._contained.clear()
+            self._contained.add((commit, head))
+        return found
 
 
 def advanced(repository: Repository, tree: Tree, old: str | None, new: str) -> Tree:

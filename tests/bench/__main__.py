@@ -1,4 +1,4 @@
-"""What ordain costs on this machine, as tables: `python -m tests.bench [language] [commits] [writes] [line]`.
+"""What ordain costs on this machine, as tables: `python -m tests.bench [language] [commits] [writes] [reads] [line]`.
 
 Bounded: on two quiet cores `language` takes about two minutes, `writes` five, `commits` and `line`
 three together.
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("language", "commits", "writes", "line")
+SUBJECTS = ("language", "commits", "writes", "reads", "line")
 """Modules beside this one, each with its `tables(folder)`."""
 
 

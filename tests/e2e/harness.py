@@ -211,8 +211,9 @@ class Tenant:
     def write(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Send a write and wait for its commit."""
         answer = self.request(method, f"{path}?wait=30", body)
-        assert answer.status_code == httpx.codes.CREATED, f"{path}: {answer.status_code} {answer.text}"
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         document: dict[str, Any] = answer.json()
+        assert document["commit"], f"{path}: {document}"
         return document
 
     def start_run(self, template: str, name: str, *, model: str = "", **params: object) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from intents.checks import Facts
 from intents.identity import namespace
 from intents.problems import Problem
 from intents.tree import Tree
@@ -36,6 +37,7 @@ def plan_for_tenant(
     now: datetime,
     others: Sequence[OpenChange] = (),
     problems: Iterable[Problem] | None = None,
+    facts: Facts | None = None,
 ) -> ChangePlan:
     """Return the plan of a change in one tenant, as its members may see it; arguments as for `plan_change`.
 
@@ -44,7 +46,7 @@ def plan_for_tenant(
     if foreign := [path for path in changed if not path.startswith(folder_of(tenant))]:
         raise ValueError(f"{foreign[0]} is not in tenant {tenant}")
     mine = list(_of_tenant(others, tenant))
-    plan = plan_change(base, head, changed, now=now, others=mine, problems=problems)
+    plan = plan_change(base, head, changed, now=now, others=mine, problems=problems, facts=facts)
     return narrowed(plan, tenant)
 
 

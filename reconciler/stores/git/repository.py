@@ -246,6 +246,12 @@ class GitRepository:
             if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
                 lock.unlink()
 
+    def _find(self, commit: str) -> pygit2.Commit | None:
+        try:
+            return self._commit(commit)
+        except (KeyError, ValueError):
+            return None
+
     def _commit(self, commit: str) -> pygit2.Commit:
         return self._objects[commit].peel(pygit2.Commit)
 

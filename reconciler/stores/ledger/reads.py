@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from intents.names import PLATFORM_TENANT
 from reconciler.planning.events import Event
 from reconciler.planning.observations import EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
-from reconciler.ports.reads import Page, RunView, TaskView
-from reconciler.stores.ledger.database import Database
+from reconciler.ports.reads import IntentFilter, IntentRow, Listing, Page, RunView, TaskView, VersionRow
+from reconciler.stores.ledger.database import Database, statements
 from reconciler.stores.ledger.events import SQL as EVENTS
 from reconciler.stores.ledger.events import event_from_row
+from reconciler.stores.ledger.requests import SQL as REQUESTS
 from reconciler.stores.ledger.runs import SQL as RUNS
 from reconciler.stores.ledger.status import SQL as STATUS
 from reconciler.stores.ledger.status import served_from_row
+from reconciler.stores.ledger.values import as_json
+
+T = TypeVar("T")
 
 NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=0))
 """Before everything a list can begin with."""
+LAST = "\x7f"
+"""After every character of a path."""
+LAST_SEQUENCE = 2**63 - 1
+
+INTENTS = statements("intents")
 
 
 class LedgerReads:
@@ -31,6 +41,25 @@ class LedgerReads:
         """Use the API's connections, seeing rows of `tenant` alone."""
         self._database = database
         self._tenant = tenant
+
+    async def intents(self, wanted: IntentFilter) -> Listing[IntentRow]:
+        """Return intents by path."""
+        statement = "intents_of_platform" if self._tenant == PLATFORM_TENANT else "intents"
+        if wanted.kind is not None:
+            statement += "_of_kind"
+        rows = {
+            "after": max(wanted.after, wanted.below),
+            "until": f"{wanted.below}{LAST}",
+            "kind": wanted.kind,
+            "labels": as_json(dict(wanted.labels)),
+            "limit": wanted.limit,
+        }
+        return await self._listing(INTENTS[statement], _intent, rows)
+
+    async def history(self, path: str, limit: int, before: int | None) -> Listing[VersionRow]:
+        """Return the commits that changed an intent, newest first, from before a row's sequence number on."""
+        row = {"path": path, "before": before or LAST_SEQUENCE, "limit": limit}
+        return await self._listing(EVENTS["of_path"], _version, row)
 
     async def runs(self, project: str, page: Page) -> Sequence[RunView]:
         """Return runs, newest first."""
@@ -75,6 +104,17 @@ class LedgerReads:
         """Return the newest events, newest first."""
         return [event_from_row(row) for row in await self._all(EVENTS["newest"], limit=limit)]
 
+    async def _listing(
+        self, statement: LiteralString, from_row: Callable[[DictRow], T], values: Mapping[str, Any]
+    ) -> Listing[T]:
+        """Read rows, after the commit that they reflect at least."""
+        async with self._database.transaction(self._tenant) as connection:
+            head = await (await connection.execute(REQUESTS["cursor"], {"name": "head"})).fetchone()
+            # Planned each time: a plan for any filter is one for none.
+            found = await connection.execute(statement, {"tenant": self._tenant, **values}, prepare=False)
+            rows = await found.fetchall()
+        return Listing(str(head["commit"]) if head else None, [from_row(row) for row in rows])
+
     async def _all(self, statement: LiteralString, **values: Any) -> Sequence[DictRow]:
         async with self._database.transaction(self._tenant) as connection:
             return await (await connection.execute(statement, {"tenant": self._tenant, **values})).fetchall()
@@ -94,6 +134,14 @@ class LedgerArrivals:
     def events(self) -> AsyncIterator[str]:
         """Yield the tenant of each new event."""
         return self._database.listen("ordain_events")
+
+
+def _intent(row: DictRow) -> IntentRow:
+    return IntentRow(row["path"], row["blob"], row["labels"], row["commit"], row["author"], row["committed_at"])
+
+
+def _version(row: DictRow) -> VersionRow:
+    return VersionRow(row["sequence"], row["commit"], row["data"]["blob"], row["data"]["request"])
 
 
 def _task(row: DictRow) -> TaskView:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from api.http import plan as route
+from api.http.bounded import MOST_BYTES
 from reconciler.ports.repository import NewCommit
 from tests.fixtures.panel_world import FRAUD, NOW, PERSON, PLATFORM, World, body_of, model_spec, seeded
 
@@ -199,7 +200,7 @@ async def test_a_body_is_bounded_before_it_is_read(world: World) -> None:
 
     async with api(world) as client:
         headers = {"Content-Type": "application/json"}
-        large = await client.post("/api/v1/plan", content=b" " * (route.MOST_BYTES + 1), headers=headers)
+        large = await client.post("/api/v1/plan", content=b" " * (MOST_BYTES + 1), headers=headers)
         unknown = await client.post("/api/v1/plan", content=pieces(), headers=headers)
     assert (large.status_code, large.json()["code"]) == (413, "too-large")
     assert (unknown.status_code, unknown.json()["code"]) == (411, "length-required")

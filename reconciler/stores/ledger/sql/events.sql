@@ -35,3 +35,10 @@ ORDER BY writer, sequence LIMIT %(limit)s
 SELECT * FROM events
 WHERE tenant = %(tenant)s AND writer < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY writer DESC, sequence DESC LIMIT %(limit)s
+
+-- name: of_path
+-- The commits that changed an intent, newest first: one event a commit and path, in the order of the closing
+-- transactions, which one writer makes one after the other.
+SELECT sequence, commit, data FROM events
+WHERE tenant = %(tenant)s AND path = %(path)s AND data ? 'request' AND sequence < %(before)s
+ORDER BY sequence DESC LIMIT %(limit)s
