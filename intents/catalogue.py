@@ -271,6 +271,7 @@ CATALOGUE: dict[str, Explanation] = {
     "change-updated": Explanation(
         "Its author updated the change after it was looked at.", "Look at what it does now and decide on that."
     ),
+    "empty-change": Explanation("An update leaves nothing of a change.", "Close the change instead."),
     "too-many-changes": Explanation(
         "The tenant has as many open changes as it may have at once.", "Merge or close some."
     ),

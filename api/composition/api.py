@@ -16,6 +16,7 @@ from api.http.context import ApiContext
 from api.http.platform_status import PlatformStatus
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.status import collect
+from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.loop import wake_on
@@ -30,6 +31,7 @@ async def serve_api(settings: Settings) -> None:
         head=process.head,
         repository=process.repository,
         queue=lambda tenant: LedgerQueue(process.database, tenant),
+        changes=lambda tenant: LedgerChanges(process.database, tenant),
         reads=lambda tenant: LedgerReads(process.database, tenant),
         pipelines=pipelines(settings, storage),
         objects=storage,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request
 
 from api.http.caller import Caller
 from api.http.problems import Refusal
+from reconciler.planning.changes import ID_PATTERN as CHANGE_PATTERN
+from reconciler.planning.changes import ChangeId, Deed, OfChange
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import ABSENT
 
@@ -31,6 +33,14 @@ class Asked:
     """The bytes of the request's body."""
     place: str
     """Method and path of the request."""
+    change: ChangeId | None = None
+    """The open change that the write is a part of."""
+    merge_when_approved: bool = False
+
+    @property
+    def of_change(self) -> OfChange | None:
+        """What the write does to a change that is there."""
+        return OfChange(self.change, Deed.UPDATE) if self.change else None
 
     def expects(self, otherwise: str) -> str:
         """Return what must stand at the path that the write is about: what the client says, or else `otherwise`."""
@@ -40,13 +50,25 @@ class Asked:
         """Return the request's idempotency key; what decides the effect of a request goes into it."""
         if self.key is None:
             return None
-        preconditions = f"{self.if_match} {self.if_absent}"
+        preconditions = f"{self.if_match} {self.if_absent} {self.change} {self.merge_when_approved}"
         asked = [self.place.encode(), caller.project.encode(), preconditions.encode(), self.body]
         return RequestKey.of(caller.tenant, caller.principal.user, self.key, asked)
 
 
 Wait = Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the commit before answering 202.")]
 DryRun = Annotated[bool, Query(description="Check and plan only: nothing is written.")]
+InChange = Annotated[
+    str | None,
+    Query(
+        alias="change",
+        pattern=CHANGE_PATTERN,
+        description="Add the write to this open change of your own, in place of what it wrote at the same path.",
+    ),
+]
+Merge = Annotated[
+    Literal["when-approved"] | None,
+    Query(description="Should the write need approval: merge its change with the last one that it needs."),
+]
 Key = Annotated[
     str | None,
     Header(
@@ -68,6 +90,8 @@ async def asked_of(
     request: Request,
     wait: Wait = 0,
     dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
+    change: InChange = None,
+    merge: Merge = None,
     idempotency_key: Key = None,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
@@ -81,6 +105,8 @@ async def asked_of(
         if_absent=_absent(if_none_match, if_match),
         body=await request.body(),
         place=f"{request.method} {request.scope['path']}",
+        change=ChangeId(change) if change else None,
+        merge_when_approved=merge is not None,
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Request
 
 from api.http.platform_status import PlatformStatus
+from reconciler.ports.changes import Changes
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.reads import TenantReads
@@ -61,6 +62,8 @@ class ApiContext:
     repository: Repository
     queue: Callable[[str], RequestQueue]
     """The queue as one tenant sees it."""
+    changes: Callable[[str], Changes]
+    """The changes that one tenant sees."""
     reads: Callable[[str], TenantReads]
     pipelines: Pipelines
     """For the logs of tasks."""

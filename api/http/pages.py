@@ -10,6 +10,7 @@ from uuid import UUID
 
 from api.http.problems import Refusal
 from intents.documents import Document, S_co
+from reconciler.planning.changes import ChangeId
 from reconciler.ports.reads import Page
 
 
@@ -25,6 +26,17 @@ def page_of(limit: int, cursor: str | None) -> Page:
     try:
         at, _, uid = text_of_cursor(cursor).partition(" ")
         return Page(limit, (_aware(at), UUID(uid)))
+    except ValueError as error:
+        raise _bad_cursor() from error
+
+
+def change_page_of(cursor: str | None) -> tuple[datetime, ChangeId] | None:
+    """Return the change before which a page begins; None for the first."""
+    if cursor is None:
+        return None
+    try:
+        at, _, change = text_of_cursor(cursor).partition(" ")
+        return _aware(at), ChangeId(change)
     except ValueError as error:
         raise _bad_cursor() from error
 

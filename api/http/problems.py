@@ -93,16 +93,27 @@ def not_found(what: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, "not-found", f"{what} does not exist")
 
 
+_STATUS = {
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "not-an-approver": HTTPStatus.FORBIDDEN,
+    "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "approval-missing": HTTPStatus.CONFLICT,
+    "plan-changed": HTTPStatus.CONFLICT,
+    "change-not-open": HTTPStatus.CONFLICT,
+    "change-updated": HTTPStatus.CONFLICT,
+    "too-many-changes": HTTPStatus.CONFLICT,
+}
+"""Of problems that are the whole reason; any others are the document's."""
+
+
 def refusal(problems: Sequence[Problem], conflicts: Sequence[ConflictView] | None = None) -> Refusal:
     """Return the answer that lists these problems; with `conflicts`, what the client had read has changed since."""
     if conflicts is not None:
         detail = "the document changed since it was read; nothing was written"
         return Refusal(HTTPStatus.CONFLICT, "conflict", detail, problems, conflicts)
     codes = {problem.code for problem in problems}
-    if codes == {"forbidden"}:
-        return Refusal(HTTPStatus.FORBIDDEN, "forbidden", problems[0].message, problems)
-    if codes == {"too-large"}:
-        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", problems[0].message, problems)
+    if len(codes) == 1 and (status := _STATUS.get(problems[0].code)):
+        return Refusal(status, problems[0].code, problems[0].message, problems)
     detail = f"refused for {len(problems)} problem{'s' if len(problems) != 1 else ''}; nothing was written"
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-intent", detail, problems)
 

@@ -21,7 +21,7 @@ async def get_request(context: ContextDep, caller: ScopeDep, request_id: UUID, r
     status = await context.queue(caller.tenant).status(request_id)
     if status is None:
         raise not_found(f"request {request_id}")
-    reflects(request, status.commit)
+    answer = write_answer(status)
+    reflects(request, answer.commit)
     disputed = conflicts(caller.tree, status.writes, (problem.path for problem in status.problems))
-    answer = write_answer(status).model_dump()
-    return RequestView(**answer, problems=seen(status.problems), conflicts=disputed)
+    return RequestView(**answer.model_dump(), problems=seen(status.problems), conflicts=disputed)

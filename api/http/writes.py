@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -18,21 +18,26 @@ from api.http.caller import Caller
 from api.http.commits import reflects
 from api.http.conflicts import conflicts
 from api.http.context import ApiContext, context_of
+from api.http.known_changes import known_change
 from api.http.plans import plan_change_of
 from api.http.problems import ConflictView, ProblemDetails, ProblemView, Refusal, refusal
 from intents.checks import Facts
 from intents.problems import Problem
 from intents.tree import Tree
+from reconciler.planning.changes import OfChange
 from reconciler.planning.plan import ChangePlan
+from reconciler.planning.plan.draft import draft
 from reconciler.planning.plan.report import headline
+from reconciler.planning.proposing import Known, bounded, decide, opening, with_net_writes
 from reconciler.planning.writing import (
     Accepted,
+    Closed,
+    Proposed,
     Refused,
     RequestId,
     Write,
     WriteAction,
     WriteRequest,
-    decide_request,
     questions_of,
 )
 from reconciler.ports.errors import Waiting
@@ -48,8 +53,9 @@ class WriteAnswer(BaseModel):
 
     request: UUID
     state: RequestState
-    commit: str | None = Field(description="the commit on main; null while it waits")
+    commit: str | None = Field(description="the commit on main; null while there is none")
     paths: list[str] = Field(description="what the commit changed; while it waits, what it asks to write")
+    change: str | None = Field(default=None, description="the change that others have to approve, or that it is about")
 
 
 class RequestView(WriteAnswer):
@@ -64,6 +70,7 @@ class DryRun(BaseModel):
 
     state: Literal["planned"] = "planned"
     paths: list[str]
+    approvals: int = Field(description="how many others would have to approve; 0: it would be committed at once")
     summary: str = Field(description="the plan in one line")
     plan: ChangePlan
 
@@ -73,7 +80,7 @@ def answers(written: Any = WriteAnswer) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"model": written | DryRun, "description": "Committed; or, of a dry run, what it would do"},
         201: {"model": written, "description": "Committed, and something is there that was not"},
-        202: {"model": written, "description": "Durable; what becomes of it is told at `Location`"},
+        202: {"model": written, "description": "Durable, or open as a change; `Location` tells what becomes of it"},
         409: {"model": ProblemDetails, "description": "Something else stands there, or the key was used before"},
     }
 
@@ -100,11 +107,12 @@ class Writes:
         if self.asked.dry_run:
             return await self._planned(caller, self._request(caller, ask()))
         standing = await queue.keyed(key) if key else None
+        change = ""
         if standing is None:
             request = replace(self._request(caller, ask()), key=key)
-            await self._decided(caller, request, await self._facts(caller, request))
+            change = _change_of(await self._decided(caller, request))
             standing = await queue.put(request)
-        return await self._answered(caller, standing)
+        return await self._answered(caller, standing, change)
 
     def _request(self, caller: Caller, asked: Ask) -> WriteRequest:
         if asked.request is not None:
@@ -117,35 +125,59 @@ class Writes:
             principal=caller.principal,
             writes=tuple(asked.writes),
             email=caller.email,
+            of_change=asked.of_change or self.asked.of_change,
+            merge_when_approved=self.asked.merge_when_approved,
         )
 
-    async def _facts(self, caller: Caller, request: WriteRequest) -> Facts:
-        return await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [request]))
-
-    async def _decided(self, caller: Caller, request: WriteRequest, facts: Facts) -> tuple[Tree, Accepted]:
+    async def _decided(self, caller: Caller, request: WriteRequest) -> Accepted | Proposed | Closed:
         """Decide as the writer will, on the tree at head; raises the refusal."""
-        after, decision = await asyncio.to_thread(decide_request, caller.tree, request, facts)
+        known = await self._known(caller, request)
+        whole = await asyncio.to_thread(with_net_writes, caller.tree, request, known)
+        facts = await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [whole]))
+        _, decision = await asyncio.to_thread(decide, caller.tree, request, known, facts)
+        if opening([decision]):
+            counts = {caller.tenant: await self.context.changes(caller.tenant).open_count()}
+            (decision,) = bounded([decision], counts)
         if isinstance(decision, Refused):
-            raise _refusal(caller, caller.tree, request.writes, decision.problems, conflict=decision.conflict)
-        return after, decision
+            raise _refusal(caller, caller.tree, whole.writes, decision.problems, conflict=decision.conflict)
+        return decision
+
+    async def _known(self, caller: Caller, request: WriteRequest) -> Known:
+        """Return the change that a request is about; another's is not there."""
+        if request.of_change is None:
+            return Known()
+        found = await known_change(self.context, caller, request.of_change.id)
+        return Known({found.change.id: found})
 
     async def _planned(self, caller: Caller, request: WriteRequest) -> DryRun:
-        facts = await self._facts(caller, request)
-        after, accepted = await self._decided(caller, request, facts)
-        paths = accepted.files.keys()
-        plan = await asyncio.to_thread(plan_change_of, self.context, caller, after, paths, facts)
+        decision = await self._decided(caller, request)
+        files = {} if isinstance(decision, Closed) else decision.files
+        required = decision.required if isinstance(decision, Proposed) else 0
+        plan = await asyncio.to_thread(self._plan, caller, files)
         self.response.status_code = HTTPStatus.OK
-        return DryRun(paths=sorted(paths), summary=headline(plan), plan=plan)
+        return DryRun(paths=sorted(files), approvals=required, summary=headline(plan), plan=plan)
 
-    async def _answered(self, caller: Caller, request: RequestId) -> WriteAnswer:
+    def _plan(self, caller: Caller, files: Mapping[str, bytes | None]) -> ChangePlan:
+        """Plan what was decided to be right. Blocks."""
+        after = draft(caller.tree, caller.principal, files).head
+        return plan_change_of(self.context, caller, after, files, Facts(approved=True))
+
+    async def _answered(self, caller: Caller, request: RequestId, change: str) -> WriteAnswer:
         status = await answered(self.context, caller.tenant, request, self.asked.wait)
         if status.state in {RequestState.REFUSED, RequestState.PARKED}:
             tree = await self.context.head.advance()
             raise _refusal(caller, tree, status.writes, status.problems, conflict=status.conflict)
-        self.response.headers["Location"] = f"/api/v1/requests/{request}"
+        answer = write_answer(replace(status, change=status.change or change))
+        place = f"changes/{answer.change}" if status.state is RequestState.PROPOSED else f"requests/{request}"
+        self.response.headers["Location"] = f"/api/v1/{place}"
         self.response.status_code = await asyncio.to_thread(_success, self.context, status)
-        reflects(self.http, status.commit)
-        return write_answer(status)
+        reflects(self.http, answer.commit)
+        return answer
+
+
+def _change_of(decision: Accepted | Proposed | Closed) -> str:
+    """Return the change that a request becomes, before the writer says so."""
+    return decision.change if isinstance(decision, Proposed) else ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +187,7 @@ class Ask:
     subject: str = ""
     writes: Sequence[Write] = ()
     request: WriteRequest | None = None
+    of_change: OfChange | None = None
 
 
 def writes_of(context: ContextDep, asked: AskedDep, request: Request, response: Response) -> Writes:
@@ -176,8 +209,10 @@ def _refusal(
 
 def _success(context: ApiContext, status: RequestStatus) -> HTTPStatus:
     """Return 201 where the commit added an intent, the same each time the request is asked for again."""
-    if status.state is RequestState.WAITING:
+    if status.state in {RequestState.WAITING, RequestState.PROPOSED}:
         return HTTPStatus.ACCEPTED
+    if status.state is RequestState.CLOSED:
+        return HTTPStatus.OK
     parent = context.repository.info(status.commit).parent
     added = (parent is None or context.repository.read(parent, path) is None for path in status.paths)
     return HTTPStatus.CREATED if any(added) else HTTPStatus.OK
@@ -199,7 +234,9 @@ async def answered(context: ApiContext, tenant: str, request: UUID, wait: float)
 
 def write_answer(status: RequestStatus) -> WriteAnswer:
     """Return a request as whoever asked for it sees it."""
-    return WriteAnswer(request=status.id, state=status.state, commit=status.commit or None, paths=list(status.paths))
+    commit = status.commit if status.state is RequestState.COMMITTED else None
+    change = status.change or None
+    return WriteAnswer(request=status.id, state=status.state, commit=commit, paths=list(status.paths), change=change)
 
 
 def put(path: str, content: bytes, expects: str) -> Write:

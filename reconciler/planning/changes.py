@@ -16,12 +16,13 @@ from intents.kinds.training_job import TrainingJobSpec
 from intents.problems import Problem
 from intents.tree import AnyDocument, Tree
 from reconciler.planning.events import Fact
-from reconciler.planning.naming import short_name
+from reconciler.planning.naming import ALPHABET, short_name
 from reconciler.planning.plan.digest import PlanDigest
 from reconciler.planning.plan.intents import changed_paths
 from reconciler.planning.plan.radius import change_limits
 
 ChangeId = NewType("ChangeId", str)
+ID_PATTERN = f"^[{ALPHABET}]{{10}}$"
 
 
 class ChangeState(StrEnum):

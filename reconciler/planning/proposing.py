@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from intents.checks import Facts
 from intents.identity import Identity, identify, path_of
@@ -26,6 +27,7 @@ from reconciler.planning.changes import (
     not_possible,
     standing,
 )
+from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.plan import ChangePlan, OpenChange, plan_change, problems_of
 from reconciler.planning.plan.digest import PlanDigest, plan_digest
 from reconciler.planning.plan.draft import draft
@@ -40,10 +42,13 @@ from reconciler.planning.writing import (
     Merging,
     Proposed,
     Refused,
+    RequestId,
     Write,
     WriteAction,
     WriteRequest,
     decide_request,
+    questions_of,
+    refusing,
 )
 
 MOST_OPEN = 200
@@ -63,9 +68,16 @@ class KnownChange:
     change: Change
     files: Files
     """What its branch has at each of its paths; None where it has nothing."""
-    expects: Mapping[str, str]
-    """What stood there at its base: a blob id or ABSENT."""
+    before: Files
+    """What stood there at its base."""
     approvals: tuple[Approval, ...] = ()
+
+    def expects(self, path: str) -> str:
+        """Return what stood at a path at the change's base, as a write expects it; beside intents, anything."""
+        if path not in self.before or identify(path) is None:
+            return ANY
+        content = self.before[path]
+        return ABSENT if content is None else blob_id(content)
 
     @property
     def blobs(self) -> Mapping[str, str | None]:
@@ -141,7 +153,8 @@ def with_net_writes(tree: Tree, request: WriteRequest, known: Known) -> WriteReq
     found = known.of(request)
     if found is None or request.of_change is None or request.of_change.deed is Deed.CLOSE:
         return request
-    return replace(request, writes=net_writes(tree, found, request.writes))
+    updates = request.writes if request.of_change.deed is Deed.UPDATE else ()
+    return replace(request, writes=net_writes(tree, found, updates))
 
 
 def net_writes(tree: Tree, known: KnownChange, updates: Sequence[Write] = ()) -> tuple[Write, ...]:
@@ -152,18 +165,25 @@ def net_writes(tree: Tree, known: KnownChange, updates: Sequence[Write] = ()) ->
     """
     updated = {write.path for write in updates}
     kept = [_kept(known, path) for path in known.change.paths if path not in updated and not _is_rollout(path)]
-    return _with_rollouts(tree, (*kept, *(_onto_main(known, write) for write in updates)))
+    writes = _with_rollouts(tree, (*kept, *(_onto_main(known, write) for write in updates)))
+    return tuple(write for write in writes if not _is_nothing(tree, write))
+
+
+def _is_nothing(tree: Tree, write: Write) -> bool:
+    """Whether a write only keeps away what is not there: an update took the path out of the change again."""
+    absent = write.path not in tree and identify(write.path) is not None
+    return write.action is WriteAction.REMOVE and absent and write.expects in {ABSENT, ANY}
 
 
 def _kept(known: KnownChange, path: str) -> Write:
-    content, expects = known.files.get(path), known.expects.get(path, ANY)
+    content = known.files.get(path)
     action = WriteAction.REMOVE if content is None else WriteAction.PUT
-    return Write(path, action, content or b"", expects if identify(path) else ANY)
+    return Write(path, action, content or b"", known.expects(path))
 
 
 def _onto_main(known: KnownChange, write: Write) -> Write:
     if write.path in known.files and write.expects == (known.blobs[write.path] or ABSENT):
-        return replace(write, expects=known.expects.get(write.path, ANY))
+        return replace(write, expects=known.expects(write.path))
     return write
 
 
@@ -212,6 +232,9 @@ def _update(tree: Tree, request: WriteRequest, known: KnownChange, facts: Facts 
     after, decision = decide_request(tree, whole, _approved(facts))
     if isinstance(decision, Refused):
         return decision
+    if not decision.files:
+        problem = Problem("empty-change", "", 0, 0, f"nothing is left of change {change.id}", "close it instead")
+        return Refused(request, (problem,))
     if len(decision.files) > MOST_PATHS:
         problem = Problem("too-large", "", 0, 0, f"a change writes at most {MOST_PATHS} paths", "make two changes")
         return Refused(request, (problem,))
@@ -223,10 +246,10 @@ def _merge(tree: Tree, request: WriteRequest, known: KnownChange, facts: Facts |
     change = known.change
     if problem := may_not_end(tree, request.principal, change):
         return tree, Refused(request, (problem,))
-    by_author = as_its_author(request, known, net_writes(tree, known))
-    after, decision = decide_request(tree, by_author, _approved(facts))
+    after, decision = decide_request(tree, _by_its_author(request.id, tree, known), _approved(facts))
     if isinstance(decision, Refused):
         return tree, decision
+    decision = replace(decision, request=replace(decision.request, key=request.key, body=request.body))
     found = _standing(tree, after, known, decision.files)
     if found.missing:
         return tree, Refused(request, (missing_approvals(change, found),))
@@ -234,16 +257,17 @@ def _merge(tree: Tree, request: WriteRequest, known: KnownChange, facts: Facts |
     return after, replace(decision, merges=Merging(change.id, approved_by, request.principal.user))
 
 
-def as_its_author(request: WriteRequest, known: KnownChange, writes: tuple[Write, ...]) -> WriteRequest:
-    """Return the request as the author of the change would make it: theirs are the roles that count."""
+def _by_its_author(request: RequestId, tree: Tree, known: KnownChange) -> WriteRequest:
+    """Return a request for all that the change does to main, as its author would make it: theirs are the roles."""
     change = known.change
-    return replace(
-        request,
-        principal=change.author,
-        email=change.email,
+    return WriteRequest(
+        id=request,
+        tenant=change.tenant,
         project=change.project,
         subject=change.subject,
-        writes=writes,
+        principal=change.author,
+        writes=net_writes(tree, known),
+        email=change.email,
     )
 
 
@@ -273,22 +297,29 @@ class Preview:
     standing: Standing
     conflicts: tuple[Problem, ...]
 
+    @property
+    def mergeable(self) -> bool:
+        """Whether it can be merged now."""
+        return not self.standing.missing and not refusing(self.plan.problems)
+
+
+NO_REQUEST = RequestId(UUID(int=0))
+
+
+def preview_questions(tree: Tree, known: KnownChange) -> LedgerQuestions:
+    """Return what to ask the ledger before a change is looked at."""
+    return questions_of(tree, [_by_its_author(NO_REQUEST, tree, known)])
+
 
 def preview(
-    tree: Tree,
-    known: KnownChange,
-    request: WriteRequest,
-    *,
-    now: datetime,
-    others: Sequence[OpenChange] = (),
-    facts: Facts | None = None,
+    tree: Tree, known: KnownChange, *, now: datetime, others: Sequence[OpenChange] = (), facts: Facts | None = None
 ) -> Preview:
-    """Return what merging the change by `request` would do, whatever stands in the way.
+    """Return what merging the change would do, whatever stands in the way.
 
     The plan of a tenant's change is the one its members may see; that of the platform's is whole.
     """
     change = known.change
-    by_author = as_its_author(request, known, net_writes(tree, known))
+    by_author = _by_its_author(NO_REQUEST, tree, known)
     files = {each.path: None if each.action is WriteAction.REMOVE else each.content for each in by_author.writes}
     drafted = draft(tree, change.author, files)
     _, decision = decide_request(tree, by_author, _approved(facts))

@@ -11,11 +11,10 @@ from uuid import UUID
 
 from intents.authority import Principal
 from intents.problems import Problem
-from intents.writing import blob_id
 from reconciler.planning.changes import Change, ChangeId, ChangeState, ChangeVerb
 from reconciler.planning.commit_messages import WHEN_APPROVED, change_message
 from reconciler.planning.proposing import Known, KnownChange
-from reconciler.planning.writing import ABSENT, Accepted, Closed, Decision, Proposed, Refused, WriteRequest
+from reconciler.planning.writing import Accepted, Closed, Decision, Proposed, Refused, WriteRequest
 from reconciler.ports.changes import ChangeRecord, ChangeStep, WriterChanges
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.repository import CommitInfo, NewCommit, RefMove, Repository, Signature
@@ -149,12 +148,8 @@ def read_change(repository: Repository, record: ChangeRecord) -> KnownChange:
     for commit in (change.head, change.base):
         repository.info(commit)  # `read` tells a commit that is gone from one without the path by nothing
     files = {path: repository.read(change.head, path) for path in change.paths}
-    expects = {path: _blob(repository.read(change.base, path)) for path in change.paths}
-    return KnownChange(change, files, expects, record.approvals)
-
-
-def _blob(content: bytes | None) -> str:
-    return ABSENT if content is None else blob_id(content)
+    before = {path: repository.read(change.base, path) for path in change.paths}
+    return KnownChange(change, files, before, record.approvals)
 
 
 def _read(repository: Repository, records: Mapping[ChangeId, ChangeRecord]) -> Known:

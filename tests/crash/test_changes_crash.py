@@ -27,7 +27,7 @@ from reconciler.workers.change_branches import ENDED, OPEN, read_change
 from reconciler.workers.tree_at_head import advanced
 from reconciler.workers.writer import CRASH_POINTS
 from tests.crash.test_writer_crash import ROUNDS, Place, answers, insist, is_sound, until
-from tests.fixtures.approvals import APPROVER, BLUE, DEPLOY_SPEC, approved_specs, ask, merge, put
+from tests.fixtures.approvals import APPROVER, BLUE, DEPLOY_SPEC, approved_specs, ask, put
 from tests.fixtures.trees import ACME, FRAUD, MODEL_1
 from tests.support.ledgers import Ledger
 from tests.support.repositories import commit, intent
@@ -92,7 +92,7 @@ class People:
         repository = GitRepository(self.place.repository.path)
         known = read_change(repository, record)
         tree = advanced(repository, Tree.empty(), None, repository.head() or "")
-        return preview(tree, known, merge(known), now=datetime.now(UTC)).digest
+        return preview(tree, known, now=datetime.now(UTC)).digest
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from intents.authority import Principal
 from intents.documents import Document
-from intents.identity import identify
 from intents.tree import Tree
 from reconciler.planning.changes import (
     Approval,
@@ -23,7 +22,7 @@ from reconciler.planning.changes import (
     not_approvable,
 )
 from reconciler.planning.proposing import Known, KnownChange, decide, preview
-from reconciler.planning.writing import ABSENT, ANY, Accepted, Closed, Decision, Proposed, Write, WriteAction
+from reconciler.planning.writing import ANY, Accepted, Closed, Decision, Proposed, Write, WriteAction
 from tests.fixtures.approvals import (
     ADMIN,
     APPROVER,
@@ -39,7 +38,6 @@ from tests.fixtures.approvals import (
     approved_tree,
     ask,
     body,
-    merge,
 )
 from tests.fixtures.trees import DEPLOYMENT, FRAUD, ROLLOUT, document, small_specs
 
@@ -127,7 +125,7 @@ class Game:
             assert decision.merges is not None
             assert len(set(decision.merges.approved_by)) >= required
             assert author.user not in decision.merges.approved_by
-            shown = preview(self.tree, before, merge(before), now=NOON)
+            shown = preview(self.tree, before, now=NOON)
             now = {each.approver.user for each in before.approvals if each.digest == shown.digest}
             assert set(decision.merges.approved_by) <= now
         if before is not None and before.change.state is not ChangeState.OPEN:
@@ -159,13 +157,13 @@ class Game:
             opened_at=NOON,
             updated_at=NOON,
         )
-        here = {path: self.tree.get(path) for path in decision.files if identify(path)}
-        expects = {path: each.blob if each else ABSENT for path, each in here.items()}
-        return KnownChange(change, decision.files, expects, before.approvals if before else ())
+        here = {path: self.tree.get(path) for path in decision.files}
+        stood = {path: each.body if each else None for path, each in here.items()}
+        return KnownChange(change, decision.files, stood, before.approvals if before else ())
 
     def approve(self, step: Step, change: ChangeId) -> None:
         found = self.known[change]
-        digest = preview(self.tree, found, merge(found), now=NOON).digest
+        digest = preview(self.tree, found, now=NOON).digest
         if not_approvable(self.tree, found.change, step.who, digest, digest) is None:
             approval = Approval(change, step.who, digest, found.change.head, NOON)
             self.known[change] = replace(found, approvals=(*found.approvals, approval))

@@ -285,6 +285,7 @@ ELSEWHERE = {
     "change-not-open": "planning/test_changes",
     "change-updated": "planning/test_changes",
     "too-many-changes": "planning/test_proposing",
+    "empty-change": "planning/test_proposing",
     "invalid-package": "test_packages",
     "package-changed": "test_packages",
     "package-parameters": "test_packages",

@@ -238,7 +238,7 @@ def test_an_approval_stays_when_main_moved_elsewhere() -> None:
     }
     moved = TREE.advance(elsewhere)
     assert isinstance(outcome(moved, known), Accepted)
-    shown = preview(moved, known, merge(known), now=NOON)
+    shown = preview(moved, known, now=NOON)
     assert shown.standing.missing == 0
 
 
@@ -266,6 +266,18 @@ def test_an_update_holds_what_it_leaves_alone() -> None:
     assert decision.before == known.change
 
 
+def test_an_update_can_take_a_path_out_of_a_change_but_not_the_last() -> None:
+    known = opened(TREE, ask(put(BLUE, DEPLOY_SPEC), put(GREEN, DEPLOY_SPEC)))
+    update = ask(remove(GREEN, ABSENT), of=OfChange(known.change.id, Deed.UPDATE))
+    smaller = opened(TREE, update, known_of(known))
+    assert smaller.change.paths == (BLUE,)
+    last = ask(remove(BLUE, ABSENT), of=OfChange(known.change.id, Deed.UPDATE))
+    assert codes(decide(TREE, last, known_of(smaller))[1]) == ["empty-change"]
+    gone = opened(TREE, ask(remove(DEPLOYMENT), remove(ROLLOUT)))
+    main = TREE.advance({DEPLOYMENT: None, ROLLOUT: None})
+    assert codes(outcome(main, gone)) == ["conflict"], "what others removed meanwhile is told"
+
+
 def test_a_change_of_what_main_changed_meanwhile_is_a_conflict() -> None:
     known = approve(TREE, opened(TREE, ask(put(DEPLOYMENT, SECOND_SPEC))), APPROVER)
     theirs = {**small_specs()[DEPLOYMENT], "endpoint": {"timeout": "9s"}}
@@ -275,7 +287,7 @@ def test_a_change_of_what_main_changed_meanwhile_is_a_conflict() -> None:
     assert isinstance(decision, Refused)
     assert decision.conflict
     assert decision.request.writes[0].content == body(DEPLOYMENT, SECOND_SPEC), "both versions can be told"
-    assert preview(moved, known, merge(known), now=NOON).conflicts == decision.problems
+    assert preview(moved, known, now=NOON).conflicts == decision.problems
 
 
 CONFLICT_UPDATES = [
@@ -339,13 +351,13 @@ def test_the_platforms_changes_are_approved_by_its_admins() -> None:
     assert codes(outcome(tree, approve(tree, known, LEAD), ADMIN)) == ["approval-missing"]
     decision = outcome(tree, approve(tree, known, OTHER_ADMIN), ADMIN)
     assert isinstance(decision, Accepted)
-    shown = preview(tree, known, merge(known, ADMIN), now=NOON)
+    shown = preview(tree, known, now=NOON)
     assert shown.plan.radius.tenants == ("acme", "globex")
 
 
 def test_a_tenants_preview_shows_nothing_of_others() -> None:
     known = opened(TREE, ask(put(BLUE, DEPLOY_SPEC)))
-    shown = preview(TREE, known, merge(known), now=NOON)
+    shown = preview(TREE, known, now=NOON)
     assert shown.plan.radius.tenants == ("acme",)
     assert not [each for each in shown.plan.quotas if each.level == "cluster"]
     assert [each.path for each in shown.plan.intents] == [BLUE]

@@ -37,7 +37,6 @@ from tests.fixtures.approvals import (
     approved_specs,
     ask,
     body,
-    merge,
     put,
     remove,
 )
@@ -100,7 +99,7 @@ class Place:
     async def approve(self, change: Change, who: str = APPROVER.user) -> None:
         """Approve what the change would do now."""
         known = read_change(self.repository, self.requests.changes[change.id])
-        shown = preview(self.tree, known, merge(known), now=NOON)
+        shown = preview(self.tree, known, now=NOON)
         approver = replace(APPROVER, user=who)
         given = Approval(change.id, approver, shown.digest, known.change.head, datetime.now(UTC))
         await self.queue.changes.approve(given)
