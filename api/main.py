@@ -20,6 +20,7 @@ COMMANDS = {
     "down": "api.cli.platform",
     "status": "api.cli.platform",
     "demo": "api.cli.platform",
+    "change": "api.cli.change",
     "explain": "api.cli.explain",
     "new": "api.cli.new",
     "plan": "api.cli.plan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,11 +27,21 @@ class Client:
     The address is the edge's own, the tenant goes in the Host header: Python does not resolve *.localhost.
     """
 
-    def __init__(self, base_url: str, host: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        host: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Prepare; enter to connect. Proxies of the environment are passed by: the edge is on this machine."""
         self.host = host
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers={"Host": host}, timeout=TIMEOUT, transport=transport, trust_env=False
+            base_url=base_url,
+            headers={"Host": host, **(headers or {})},
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

@@ -9,7 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.composition.process import PLATFORM, now
-from intents.tree import Tree
+from intents.documents import of_spec
+from intents.kinds import PlatformSpec
+from intents.reading import read
+from intents.tree import PLATFORM_PATH, Tree
 from reconciler.drivers.local.isolation import isolation
 from reconciler.services.embedded import embedded_parts
 from reconciler.services.layout import Layout
@@ -58,6 +61,16 @@ def tree_at_head(layout: Layout) -> Tree:
     """Return the tree at the head of a root's state repository."""
     repository = GitRepository(layout.repository)
     return advanced(repository, Tree.empty(), None, repository.head() or "")
+
+
+def base_domain(layout: Layout) -> str:
+    """Return the platform's base domain at the head of a root's state repository; nothing else is read."""
+    repository = GitRepository(layout.repository)
+    body = repository.read(repository.head() or "", PLATFORM_PATH)
+    document = of_spec(read(PLATFORM_PATH, body or b""), PlatformSpec)
+    if document is None:
+        raise LookupError(PLATFORM_PATH)
+    return document.spec.base_domain
 
 
 def isolation_of_runs() -> str:
