@@ -16,6 +16,7 @@ from reconciler.drivers.local.triton import LocalModelServers
 from reconciler.services.readiness import keep_announcing
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.stores.bus import JetStreamBus
+from reconciler.stores.git.upkeep import GitUpkeep
 from reconciler.stores.ledger.events import LedgerOutbox
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.runs import LedgerRuns
@@ -31,6 +32,8 @@ from reconciler.workers.run_cursor import RunCursor
 from reconciler.workers.run_orchestrator import LOOK_AGAIN_SECONDS, RunOrchestrator
 from reconciler.workers.run_sweep import SWEEP_SECONDS as RUN_SWEEP_SECONDS
 from reconciler.workers.run_sweep import RunSweep
+from reconciler.workers.upkeep import SWEEP_SECONDS as UPKEEP_SWEEP_SECONDS
+from reconciler.workers.upkeep import Housekeeper
 
 CLUSTER = "local"
 DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
@@ -73,6 +76,7 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("run-sweep", run_sweep.turn, sweep=RUN_SWEEP_SECONDS),
         loops.alone("request-sweep", RequestSweep(queue).turn, sweep=REQUEST_SWEEP_SECONDS),
         loops.alone("hydrator", hydrator.turn),
+        loops.alone("upkeep", Housekeeper(GitUpkeep(settings.layout.repository)).turn, sweep=UPKEEP_SWEEP_SECONDS),
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),
         loops.alone("publisher", Publisher(outbox, bus).turn),

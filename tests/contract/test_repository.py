@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from intents.writing import blob_id
 from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, NewCommit, RefMove, Signature
-from reconciler.stores.git import repository as module
+from reconciler.stores.git.leftovers import LOCK_SECONDS
 from reconciler.stores.git.repository import GitRepository
 from tests.support.repositories import NOON, PLATFORM
 
@@ -263,6 +263,7 @@ def test_the_lock_is_one_process_s(empty: GitRepository) -> None:
     script = f"""
 from pathlib import Path
 from reconciler.ports.errors import Conflict
+from reconciler.stores.git.leftovers import LOCK_SECONDS
 from reconciler.stores.git.repository import GitRepository
 try:
     with GitRepository(Path({str(empty.path)!r})).lock("writer"):
@@ -290,7 +291,7 @@ def test_a_lock_file_that_a_killed_git_left_is_got_over(empty: GitRepository) ->
     with pytest.raises(Exception, match="lock"):
         empty.move(MAIN, head, made)
     assert stale.exists(), "it may be another git's that is at work"
-    old = time.time() - module.STALE_LOCK_SECONDS - 1
+    old = time.time() - LOCK_SECONDS - 1
     os.utime(stale, (old, old))
     with pytest.raises(Exception, match="lock"):
         empty.move(MAIN, head, made)

@@ -5,14 +5,15 @@ Format: git's fast-import documentation; `done` at the end makes a cut stream an
 
 from __future__ import annotations
 
+import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE
 
 from reconciler.ports.errors import Waiting
 from reconciler.ports.repository import NewCommit, Signature
+from reconciler.stores.git.leftovers import sweep
 
 TIMEOUT_SECONDS = 120
 
@@ -22,28 +23,29 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
 
     Raises Waiting where git cannot write now: a full disk, a read-only folder.
     """
-    done = subprocess.run(
-        ["git", "fast-import", "--quiet", "--done", "--force"],
-        cwd=repository,
-        input=b"".join(_stream(staging, base, commits)),
-        capture_output=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
+    process = subprocess.Popen(
+        ["git", "fast-import", "--quiet", "--done", "--force"], cwd=repository, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
-    if done.returncode != 0:
-        _clear(repository)
-        raise Waiting(f"git could not write to {repository}: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout.decode().split()
+    ids, said = _communicate(process, b"".join(_stream(staging, base, commits)))
+    if process.returncode != 0:
+        (repository / f"fast_import_crash_{process.pid}").unlink(missing_ok=True)
+        sweep(repository)
+        raise Waiting(f"git could not write to {repository}: {_reason(process.returncode, said)}")
+    return ids.decode().split()
 
 
-def _clear(repository: Path) -> None:
-    """Remove what failed imports left: reports, which the error tells of, and packs that nobody writes any more."""
-    for report in repository.glob("fast_import_crash_*"):
-        report.unlink(missing_ok=True)
-    for pack in (repository / "objects" / "pack").glob("tmp_*"):
-        with suppress(FileNotFoundError):
-            if time.time() - pack.stat().st_mtime > TIMEOUT_SECONDS:
-                pack.unlink()
+def _communicate(process: subprocess.Popen[bytes], stream: bytes) -> tuple[bytes, bytes]:
+    try:
+        return process.communicate(stream, TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()
+
+
+def _reason(code: int, said: bytes) -> str:
+    """Return git's word; where a signal ended it, it had none."""
+    ended = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return said.decode(errors="replace").strip() or f"it ended with {ended}"
 
 
 def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Iterator[bytes]:

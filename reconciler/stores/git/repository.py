@@ -8,11 +8,8 @@ it two fsyncs, where `git update-ref` took 8.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +25,9 @@ from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, RefMove, Signature
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.branches import open_branches
+from reconciler.stores.git.folders import fsync_folder, packed_at
+from reconciler.stores.git.leftovers import remove_if_abandoned
+from reconciler.stores.git.locks import locked
 from reconciler.stores.git.walk import changed_blobs
 
 DURABLE = {
@@ -39,8 +39,6 @@ DURABLE = {
 
 NO_COMMIT = "0" * 40
 REF_SECONDS = 60
-STALE_LOCK_SECONDS = 30
-"""Git holds a ref's lock file for milliseconds."""
 
 
 class GitRepository:
@@ -52,6 +50,7 @@ class GitRepository:
         # Refs that are moved here are on the disk, with their folder, when they have moved.
         pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003 - libgit2's own form
         self._objects = pygit2.Repository(str(path))
+        self._packed = packed_at(path)
 
     @classmethod
     def create(cls, path: Path) -> GitRepository:
@@ -68,6 +67,7 @@ class GitRepository:
 
     def head(self, ref: str = MAIN) -> str | None:
         """Return the commit `ref` names, or None where there is no such ref."""
+        self._let_go()
         found = self._objects.references.get(ref)
         return None if found is None else str(found.resolve().target)
 
@@ -167,7 +167,7 @@ class GitRepository:
         try:
             ids = fast_import.write(self.path, staging, base, commits)
         except Waiting:
-            self._remove_stale_lock(staging)
+            remove_if_abandoned(self.path / f"{staging}.lock")
             raise
         fsync_folder(self.path / "objects" / "pack")
         return ids
@@ -182,7 +182,7 @@ class GitRepository:
         except (pygit2.GitError, OSError, ValueError) as error:
             if self.head(ref) != old:
                 raise Conflict(f"{ref} is at {self.head(ref)}, expected {old}") from error
-            self._remove_stale_lock(ref)
+            remove_if_abandoned(self.path / f"{ref}.lock")
             raise Waiting(f"git could not move {ref}: {error}") from error
 
     def _set(self, ref: str, old: str | None, new: str) -> None:
@@ -218,19 +218,24 @@ class GitRepository:
         for move in moves:
             if (here := self.head(move.ref)) != move.old:
                 raise Conflict(f"{move.ref} is at {here}, expected {move.old}")
-            self._remove_stale_lock(move.ref)
-        self._remove_stale_lock("packed-refs")
+            remove_if_abandoned(self.path / f"{move.ref}.lock")
+        remove_if_abandoned(self.path / "packed-refs.lock")
         raise Waiting(f"git could not move refs of {self.path}: {said}")
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the file lock `name` of this repository; raises Conflict when another process holds it."""
-        with (self.path / f"{name}.lock-file").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Conflict(f"another process holds the lock {name} of {self.path}") from error
+        with locked(self.path, name):
             yield
+
+    def _let_go(self) -> None:
+        """Begin with a new handle where upkeep has replaced the packs: the old one keeps those that are gone open.
+
+        It is closed by the garbage collector, when no thread looks through it any more.
+        """
+        packed = packed_at(self.path)
+        if packed != self._packed:
+            self._objects, self._packed = pygit2.Repository(str(self.path)), packed
 
     def _sync_folders(self, ref: str) -> None:
         """Make the folders durable that a new ref may have brought; its own is, by libgit2."""
@@ -238,13 +243,6 @@ class GitRepository:
             if folder == self.path:
                 return
             fsync_folder(folder)
-
-    def _remove_stale_lock(self, ref: str) -> None:
-        """Remove the lock file of a git that was killed while it moved `ref`: nothing else ever would."""
-        lock = self.path / f"{ref}.lock"
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
-                lock.unlink()
 
     def _find(self, commit: str) -> pygit2.Commit | None:
         try:
@@ -271,12 +269,3 @@ def parse_trailers(message: str) -> Mapping[str, tuple[str, ...]]:
         if colon and key.startswith("Ordain-"):
             found.setdefault(key, []).append(value)
     return {key: tuple(values) for key, values in found.items()}
-
-
-def fsync_folder(path: Path) -> None:
-    """Make a folder's entries durable; git syncs files but no folder."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
