@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from math import ceil
 from typing import Self
 
 from intents.documents import of_spec
@@ -42,6 +43,8 @@ class Amounts:
 
 
 NOTHING = Amounts()
+ROUTER = Resources(cpus="100m", memory="100Mi")
+"""What one router of an InferenceGraph uses: what KServe's configuration has it request, here its limits as well."""
 _value = lru_cache(maxsize=4096)(quantity_value)
 
 
@@ -55,15 +58,26 @@ def at_most(version: Version) -> Amounts:
     return Amounts.of(version.resources, version.replicas.max)
 
 
+def routers(target: ModelDeploymentSpec | None, rollout: RolloutSpec | None) -> int:
+    """Return how many routers there may be: as many as the version with the most replicas has, and a quarter more.
+
+    KServe replaces them (each change of a weight does) with Kubernetes' own maxSurge of 25 %, rounded up.
+    """
+    if target is None or not target.traffic.divided_by_graph:
+        return 0
+    most = max(version.replicas.max for version in (*(rollout.live if rollout else ()), *target.versions))
+    return most + ceil(most / 4)
+
+
 def peak(target: ModelDeploymentSpec | None, rollout: RolloutSpec | None) -> Amounts:
-    """Return what a deployment may use while it moves: all that is live beside all that is asked.
+    """Return what a deployment may use while it moves: all that is live beside all that is asked, and its routers.
 
     A version that is both counts once, as the larger of the two.
     """
     by_name: dict[str, Amounts] = {}
     for version in (*(rollout.live if rollout else ()), *(target.versions if target else ())):
         by_name[version.name] = _larger(by_name.get(version.name, NOTHING), at_most(version))
-    return total(by_name.values())
+    return total((*by_name.values(), Amounts.of(ROUTER, routers(target, rollout))))
 
 
 def peaks(tree: Tree, tenant: str, project: str) -> dict[str, Amounts]:

@@ -62,8 +62,10 @@ CLUSTER_KINDS: tuple[GroupKind, ...] = (
     ("gateway.networking.k8s.io", "GatewayClass"),
     ("kueue.x-k8s.io", "ClusterQueue"),
     ("kueue.x-k8s.io", "ResourceFlavor"),
+    ("kueue.x-k8s.io", "WorkloadPriorityClass"),
     ("policies.kyverno.io", "ValidatingPolicy"),
     ("serving.kserve.io", "ClusterServingRuntime"),
+    ("serving.kserve.io", "ClusterStorageContainer"),
     ("trainer.kubeflow.org", "ClusterTrainingRuntime"),
 )
 """What they may hold beside that."""
@@ -196,7 +198,9 @@ def _sync_policy() -> Manifest:
             "PruneLast=true",
         ],
         "retry": {
-            "limit": 10,
+            # Without end: an Application that has used its retries up does not try the same revision again (3.6,
+            # controller/appcontroller.go, autoSync), and what it waited for would come in vain.
+            "limit": -1,
             "backoff": {"duration": "2s", "factor": 2, "maxDuration": "3m"},
             # Without it retries hold on to the revision that failed, and the fix waits.
             "refresh": True,

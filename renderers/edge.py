@@ -171,7 +171,8 @@ def _to_https() -> Manifest:
 def _grant() -> Manifest:
     """Return the word of the control plane's namespace that routes of the edge may lead to the API, and to it alone."""
     return {
-        "apiVersion": f"{GATEWAY_API}/v1",
+        # Every release of the Gateway API serves it; v1 came with 1.5.
+        "apiVersion": f"{GATEWAY_API}/v1beta1",
         "kind": "ReferenceGrant",
         "metadata": {"name": "edge-to-api", "namespace": CONTROL_NAMESPACE},
         "spec": {

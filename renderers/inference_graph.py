@@ -7,21 +7,14 @@ told apart before it, at the edge.
 
 from __future__ import annotations
 
-from intents.kinds.traffic import Splitter
+from intents.usage import ROUTER
 from renderers.access import SERVING_ACCOUNT
 from renderers.canonical import Manifest
 from renderers.kserve import local_host, predictor, versioned
 from renderers.live import LiveDeployment
+from renderers.pools import amounts
 
 PATH = "/"
-# The requests of KServe's configuration for a router, here its limits as well.
-_RESOURCES = {"cpu": "100m", "memory": "100Mi"}
-
-
-def wants_graph(live: LiveDeployment) -> bool:
-    """Whether traffic is to be divided by an InferenceGraph, once there is anything to divide."""
-    ab = live.target.spec.traffic.ab
-    return ab is not None and ab.splitter is Splitter.INFERENCE_GRAPH
 
 
 def graph_name(live: LiveDeployment) -> str:
@@ -31,6 +24,7 @@ def graph_name(live: LiveDeployment) -> str:
 
 def inference_graph(live: LiveDeployment) -> Manifest:
     """Return the graph that divides inferences by the Rollout's weights."""
+    uses = amounts(ROUTER, None)
     return {
         "apiVersion": "serving.kserve.io/v1alpha1",
         "kind": "InferenceGraph",
@@ -44,7 +38,7 @@ def inference_graph(live: LiveDeployment) -> Manifest:
             "minReplicas": max(each.replicas.min for each in live.versions),
             "maxReplicas": live.most_replicas,
             "nodes": {"root": {"routerType": "Splitter", "steps": _steps(live)}},
-            "resources": {"limits": _RESOURCES, "requests": _RESOURCES},
+            "resources": {"limits": uses, "requests": uses},
             "serviceAccountName": SERVING_ACCOUNT,
         },
     }

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from renderers.canonical import Manifest
 from renderers.disruption import disruption_budgets, predictor_pods, router_pods
 from renderers.gateway import PREDICTOR_PORT, Destination, Routing, backend, http_routes
-from renderers.inference_graph import PATH, graph_name, inference_graph, wants_graph
+from renderers.inference_graph import PATH, graph_name, inference_graph
 from renderers.kserve import inference_service, local_host, predictor, versioned
 from renderers.live import LiveDeployment
 from renderers.site import ENVOY_GATEWAY
@@ -29,7 +29,7 @@ from renderers.traffic import preferences
 
 def render_knative(live: LiveDeployment) -> Iterator[Manifest]:
     """Yield a deployment's manifests."""
-    yield from _graph_of_services(live) if wants_graph(live) else _revisions(live)
+    yield from _graph_of_services(live) if live.divided_by_graph else _revisions(live)
 
 
 def _revisions(live: LiveDeployment) -> Iterator[Manifest]:

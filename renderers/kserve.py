@@ -18,6 +18,7 @@ from renderers.live import LiveDeployment
 from renderers.pools import amounts, placement, pool_of
 from renderers.serving_runtime import RUNTIME
 from renderers.storage import model_uri
+from renderers.storage_initializer import STORAGE_CONTAINER
 
 
 def versioned(deployment: str, version: str) -> str:
@@ -76,4 +77,5 @@ def _predictor(live: LiveDeployment, version: LiveVersion) -> Manifest:
             "storageUri": model_uri(live.tenant, live.project, version.model_name, version.digest),
         },
         **placement(pool),
+        "storageContainerName": STORAGE_CONTAINER,
     }

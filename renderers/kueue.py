@@ -1,7 +1,8 @@
 """Cluster, tenants and projects → Kueue's queues, in which runs, training and serving share one quota.
 
 A tenant's ClusterQueue has its whole quota. Whatever bears the label QUEUE_LABEL waits until it fits: pods of runs,
-TrainJobs, and the Deployments that KServe makes of InferenceServices (see docs/decisions for the arithmetic).
+TrainJobs, and the Deployments that KServe makes of InferenceServices and InferenceGraphs (see docs/decisions for the
+arithmetic).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ QUEUE = "ordain"
 """The LocalQueue of every project. Not `default`: Kueue would put every pod of the namespace into that one."""
 QUEUE_LABEL = {marks.QUEUE: QUEUE}
 """What a workload bears to be counted. It must never change: Kueue refuses that while pods are running."""
+SERVING_LABELS = {**QUEUE_LABEL, marks.PRIORITY: "ordain-serving"}
+"""What is served bears: the same, and its place before everything else that waits."""
 
 _CPU_FLAVOR = "ordain-cpu"
 # Kueue refuses workloads that ask for what a queue does not cover, so no limit is a large one; it adds up those of
@@ -40,6 +43,21 @@ def render_flavors(tree: Tree, unit: Unit) -> Iterator[Manifest]:
         bears = {"tolerations": tolerations(pool)} if pool.tolerations else {}
         selects = {"nodeLabels": dict(pool.node_selector)} if pool.node_selector else {}
         yield _flavor(_gpu_flavor(pool), {**selects, **bears})
+
+
+def render_serving_priority(tree: Tree, unit: Unit) -> Iterator[Manifest]:
+    """Yield the WorkloadPriorityClass of what is served: runs and training have 0.
+
+    It orders those that wait and evicts nobody. Without it the successor of a pod that was replaced or drained would
+    stand behind every task that was there before.
+    """
+    if site_of(tree, unit).kubernetes is not None:
+        yield {
+            "apiVersion": API_VERSION,
+            "kind": "WorkloadPriorityClass",
+            "metadata": {"name": SERVING_LABELS[marks.PRIORITY]},
+            "value": 1000,
+        }
 
 
 def render_cluster_queue(tree: Tree, unit: Unit) -> Iterator[Manifest]:

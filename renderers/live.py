@@ -11,6 +11,7 @@ from intents.kinds.cluster import KServeMode
 from intents.kinds.rollout import LiveVersion
 from intents.tree import Tree
 from renderers import marks
+from renderers.kueue import SERVING_LABELS
 from renderers.site import hosts_of, site_of
 from renderers.unit import Unit
 
@@ -39,12 +40,17 @@ class LiveDeployment:
     labels: dict[str, str]
     """What everything that serves the deployment carries."""
     service_labels: dict[str, str]
-    """What KServe's kinds carry: the same, and what keeps them behind the edge."""
+    """What KServe's kinds carry: the same, what keeps them behind the edge, and the queue of their pods."""
 
     @property
     def model(self) -> str:
         """The one model it serves; checks see to that."""
         return self.versions[0].model_name
+
+    @property
+    def divided_by_graph(self) -> bool:
+        """Whether an InferenceGraph is to divide its inferences, once there is anything to divide."""
+        return self.target.spec.traffic.divided_by_graph
 
     @property
     def most_replicas(self) -> int:
@@ -71,5 +77,5 @@ def live_deployment(tree: Tree, unit: Unit) -> LiveDeployment | None:
         namespace(tenant, project),
         rollout.spec.live,
         labels,
-        {**labels, **_BEHIND_THE_EDGE[cluster.kserve.mode]},
+        {**labels, **_BEHIND_THE_EDGE[cluster.kserve.mode], **SERVING_LABELS},
     )

@@ -14,6 +14,8 @@ ROUTES = "ordain.dev/routes"
 """On namespaces: the listener of the Gateway that takes routes from them."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """Kueue's own: the LocalQueue through which a workload uses its tenant's quota."""
+PRIORITY = "kueue.x-k8s.io/priority-class"
+"""Kueue's own: the WorkloadPriorityClass by which a workload has its place in that queue."""
 
 MODEL = "ordain.dev/model"
 MODEL_VERSION = "ordain.dev/model-version"

@@ -90,11 +90,16 @@ def _pod_security(platform: PlatformSpec) -> str:
 
 
 def _hard(quota: Quota, above: Quota, pools: tuple[GpuPool, ...]) -> dict[str, str]:
-    """Return the limits of a project. What it leaves open, its tenant's quota bounds."""
+    """Return the limits of a project. What it leaves open, its tenant's quota bounds.
+
+    Requests alone are counted, as Kueue does. What intents name is requested and limited alike; the limits of helpers
+    that KServe and Argo put beside it (1 CPU and 1Gi to fetch a model) would count for the pod's whole life, and a
+    quota that checks call kept would be full.
+    """
     hard = {name: _count(number) for name, number in OBJECT_COUNTS.items()}
     for name, amount in (("cpu", quota.cpus or above.cpus), ("memory", quota.memory or above.memory)):
         if amount:
-            hard[f"requests.{name}"] = hard[f"limits.{name}"] = amount
+            hard[f"requests.{name}"] = amount
     return hard | _gpus(quota.gpus, pools)
 
 

@@ -12,17 +12,18 @@ from intents.identity import Identity, identify, path_of
 from intents.kinds import Kind, ProjectSpec
 from intents.tree import PLATFORM_PATH, AnyDocument, Tree
 from renderers.access import render_access
-from renderers.admission import render_workflow_names
+from renderers.admission import render_default_seccomp, render_workflow_names
 from renderers.argocd import render_delivery, render_tenant_delivery
 from renderers.canonical import Manifest
 from renderers.deployments import render_deployment
 from renderers.edge import render_edge, render_tenant_host
 from renderers.edge_policies import render_deployment_policies, render_edge_policies, render_tenant_policies
-from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
+from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue, render_serving_priority
 from renderers.namespace import render_namespace
 from renderers.network import render_network
 from renderers.policies.engines import render_policies
 from renderers.serving_runtime import render_serving_runtime
+from renderers.storage_initializer import render_storage_initializer
 from renderers.trainer import render_runtimes, render_training_job
 from renderers.unit import Unit, UnitKind, manifest_path
 
@@ -31,13 +32,16 @@ Renderer = Callable[[Tree, Unit], Iterable[Manifest]]
 RENDERERS: Mapping[UnitKind, tuple[Renderer, ...]] = {
     UnitKind.CLUSTER: (
         render_serving_runtime,
+        render_storage_initializer,
         render_runtimes,
         render_edge,
         render_edge_policies,
         render_delivery,
         render_workflow_names,
+        render_default_seccomp,
         render_policies,
         render_flavors,
+        render_serving_priority,
     ),
     UnitKind.TENANT: (render_tenant_host, render_tenant_policies, render_tenant_delivery, render_cluster_queue),
     UnitKind.PROJECT: (render_namespace, render_network, render_access, render_local_queue),

@@ -1,4 +1,4 @@
-"""What pods of runs and training jobs are not allowed, so that they keep to the platform's rules by themselves.
+"""What tenants' pods are not allowed, so that they keep to the platform's rules by themselves.
 
 Together this is Pod Security's level `restricted`.
 """
@@ -22,6 +22,15 @@ def pod_security(platform: PlatformSpec) -> Manifest:
     """Return the securityContext of a pod."""
     user = {"runAsNonRoot": True, "runAsUser": NON_ROOT, "runAsGroup": NON_ROOT} if must_not_be_root(platform) else {}
     return {**user, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def restricted_container() -> Manifest:
+    """Return the securityContext of a container whose image has no user of its own to insist on, whatever its pod says.
+
+    It holds under every Pod Security level and every rule of the platform.
+    """
+    seccomp = {"type": "RuntimeDefault"}
+    return {**container_security(), "runAsNonRoot": True, "runAsUser": NON_ROOT, "seccompProfile": seccomp}
 
 
 def container_security() -> Manifest:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from intents.tree import Tree
 from renderers.canonical import Manifest
+from renderers.restrictions import restricted_container
 from renderers.site import SERVER_KEY_HEADER
 from renderers.unit import Unit
 
@@ -60,14 +61,7 @@ def _container() -> Manifest:
             "successThreshold": 1,
             "timeoutSeconds": 2,
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": False,
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": restricted_container(),
     }
 
 

@@ -12,7 +12,7 @@ from intents.tree import Tree
 from renderers.canonical import Manifest
 from renderers.disruption import disruption_budgets, predictor_pods, router_pods
 from renderers.gateway import Destination, Routing, http_routes, mirror_to, services
-from renderers.inference_graph import PATH, graph_name, inference_graph, wants_graph
+from renderers.inference_graph import PATH, graph_name, inference_graph
 from renderers.kserve import inference_service, predictor, versioned
 from renderers.live import LiveDeployment
 from renderers.surge import Decision, decisions
@@ -39,7 +39,7 @@ def _version(live: LiveDeployment, version: LiveVersion, decision: Decision) -> 
 
 def _has_graph(live: LiveDeployment) -> bool:
     """Whether the graph stands: before traffic is divided, so that its router answers when it is."""
-    return wants_graph(live) and len(live.versions) > 1
+    return live.divided_by_graph and len(live.versions) > 1
 
 
 def _routing(live: LiveDeployment) -> Routing:
@@ -59,7 +59,7 @@ def _routing(live: LiveDeployment) -> Routing:
 def _splitter(live: LiveDeployment) -> Destination | None:
     """Return the graph's router while there is traffic to divide."""
     divided = sum(each.weight > 0 for each in live.versions) > 1
-    return Destination(services((graph_name(live), 1)), path=PATH) if divided and wants_graph(live) else None
+    return Destination(services((graph_name(live), 1)), path=PATH) if divided and live.divided_by_graph else None
 
 
 def _service(live: LiveDeployment, version: str) -> str:

@@ -19,7 +19,7 @@ from intents.documents import Document
 from intents.identity import Identity
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.problems import Problem, Severity
-from intents.usage import NOTHING, Amounts, at_most, peak
+from intents.usage import NOTHING, ROUTER, Amounts, at_most, peak, routers
 
 CODES = {"cpus": "quota-cpus", "memory": "quota-memory", "gpus": "quota-gpus"}
 _LISTED = 4
@@ -171,7 +171,14 @@ def _versions(user: User, resource: Resource) -> str:
         whole = amount(at_most(version), resource)
         term = f"{version.name} {version.replicas.max} x {said(whole / version.replicas.max, resource)}"
         terms[version.name] = max(terms.get(version.name, (Decimal(0), term)), (whole, term), key=lambda each: each[0])
-    return " + ".join(term for whole, term in terms.values() if whole)
+    said_terms = [term for whole, term in terms.values() if whole]
+    return " + ".join([*said_terms, *_routers(user, resource)])
+
+
+def _routers(user: User, resource: Resource) -> Iterator[str]:
+    count, each = routers(user.target.spec, user.rollout), amount(Amounts.of(ROUTER), resource)
+    if count and each:
+        yield f"A/B router {count} x {said(each, resource)}"
 
 
 def affected_by_quotas(change: Change) -> set[str]:

@@ -10,7 +10,7 @@ from intents.documents import Document
 from intents.hints import nearest
 from intents.kinds import ClusterSpec, Kind, ModelDeploymentSpec, ProjectSpec
 from intents.kinds.cluster import Driver, KServeMode
-from intents.kinds.traffic import AB, BlueGreen, Canary, Match, Pair, Shadow, Splitter, Traffic
+from intents.kinds.traffic import AB, BlueGreen, Canary, Match, Pair, Shadow, Traffic
 from intents.problems import Problem
 from intents.tree import Tree
 
@@ -194,8 +194,7 @@ def _lacks(traffic: Traffic, cluster: ClusterSpec) -> Iterator[Lack]:
     In Knative mode there is one InferenceService with canaryTrafficPercent, or an InferenceGraph over several;
     in Standard mode the edge divides all traffic. One machine has no InferenceGraph.
     """
-    graph = traffic.ab is not None and traffic.ab.splitter is Splitter.INFERENCE_GRAPH
-    if graph and cluster.driver is Driver.LOCAL:
+    if traffic.divided_by_graph and cluster.driver is Driver.LOCAL:
         yield ("ab", "splitter"), "split by an InferenceGraph", "remove `splitter`: the edge splits"
     if cluster.kserve.mode is not KServeMode.KNATIVE:
         return
@@ -203,5 +202,5 @@ def _lacks(traffic: Traffic, cluster: ClusterSpec) -> Iterator[Lack]:
         yield ("shadow",), "copy requests", "use a canary, or a cluster in Standard mode"
     if traffic.blue_green is not None and traffic.blue_green.keep is not None:
         yield ("blueGreen", "keep"), "keep a version up that has no traffic", "remove `keep`: Knative ends it by itself"
-    if traffic.ab is not None and not graph:
+    if traffic.ab is not None and not traffic.divided_by_graph:
         yield ("ab",), "split at the edge", "set `splitter: inferenceGraph`"

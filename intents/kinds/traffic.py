@@ -159,3 +159,8 @@ class Traffic(Part):
             each for each in (self.replace, self.canary, self.blue_green, self.ab, self.shadow) if each is not None
         )
         return found
+
+    @property
+    def divided_by_graph(self) -> bool:
+        """Whether an InferenceGraph divides requests, once there are several versions."""
+        return self.ab is not None and self.ab.splitter is Splitter.INFERENCE_GRAPH

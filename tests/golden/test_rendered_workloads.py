@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from intents.tree import Tree
-from renderers.admission import render_workflow_names
+from renderers.admission import render_default_seccomp, render_workflow_names
 from renderers.canonical import Manifest, to_yaml
 from renderers.kfp import experiment_body, run_body
-from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
+from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue, render_serving_priority
 from renderers.trainer import render_runtimes, render_training_job
 from renderers.unit import Unit, manifest_path
 from tests.fixtures.trees import RUN, TRAIN
@@ -40,15 +40,17 @@ def test_a_training_job_is_rendered_as_kept(name: str, tree: Tree) -> None:
 def test_queues_are_rendered_as_kept() -> None:
     tree = workload_tree()
     rendered = (
-        files(ON_CLUSTER, *render_flavors(tree, ON_CLUSTER))
+        files(ON_CLUSTER, *render_flavors(tree, ON_CLUSTER), *render_serving_priority(tree, ON_CLUSTER))
         | files(OF_ACME, *render_cluster_queue(tree, OF_ACME))
         | files(OF_FRAUD, *render_local_queue(tree, OF_FRAUD))
     )
     check_golden("queues", rendered)
 
 
-def test_the_policy_that_names_workflows_is_rendered_as_kept() -> None:
-    check_golden("admission", files(ON_CLUSTER, *render_workflow_names(workload_tree(), ON_CLUSTER)))
+def test_what_admission_changes_is_rendered_as_kept() -> None:
+    tree = workload_tree()
+    policies = (*render_workflow_names(tree, ON_CLUSTER), *render_default_seccomp(tree, ON_CLUSTER))
+    check_golden("admission", files(ON_CLUSTER, *policies))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 An hour of every replica costs its CPUs, memory and GPUs; a month has 730 hours (365 days × 24 h ÷ 12). The range is
 from the fewest to the most replicas that autoscaling may choose, of what is live once the rollout is over. Runs and
-training jobs end, so they are not in it. Each deployment's cost is rounded to hundredths; sums add what is shown.
+training jobs end, so they are not in it, nor are the routers of A/B tests, a tenth of a CPU each. Each deployment's
+cost is rounded to hundredths; sums add what is shown.
 """
 
 from __future__ import annotations

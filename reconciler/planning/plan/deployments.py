@@ -11,6 +11,7 @@ from intents.identity import Identity, identify, path_of
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.kinds.model_deployment import Version
 from intents.tree import Tree
+from intents.usage import routers
 from reconciler.planning.plan.peak import Peak
 from reconciler.planning.plan.walk import Walk, settled, walk_of
 from renderers.unit import Unit, UnitKind
@@ -33,8 +34,10 @@ class Standing:
     @cached_property
     def peak(self) -> Peak:
         """What it may use at once; without a ModelDeployment nothing is served."""
-        live = self.rollout.spec.live if self.rollout and self.target else ()
-        return Peak((*live, *(self.target.spec.versions if self.target else ())))
+        if self.target is None:
+            return Peak(())
+        target, rollout = self.target.spec, self.rollout.spec if self.rollout else None
+        return Peak((*(rollout.live if rollout else ()), *target.versions), routers(target, rollout))
 
     @cached_property
     def settled(self) -> tuple[Version, ...]:

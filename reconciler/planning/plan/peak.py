@@ -12,13 +12,14 @@ from decimal import Decimal
 from functools import cached_property
 
 from intents.kinds.model_deployment import Version
-from intents.usage import Amounts
+from intents.kinds.resources import Resources
+from intents.usage import ROUTER, Amounts
 from reconciler.planning.plan.amounts import Amount, Use, as_use
 
 
 @dataclass(frozen=True)
 class Term:
-    """One version's part of a peak: `replicas` × `each`."""
+    """One version's part of a peak, or that of the routers: `replicas` × `each`."""
 
     version: str
     replicas: int
@@ -30,27 +31,33 @@ class Term:
         return self.replicas * self.each
 
 
+_ROUTER = "A/B router"
+"""No version's name."""
+
+
 class Peak:
     """The peak of one deployment; a version that is both live and asked counts once, as the larger of the two."""
 
-    def __init__(self, versions: Iterable[Version]) -> None:
-        """Add up what is live and what is asked."""
+    def __init__(self, versions: Iterable[Version], routers: int = 0) -> None:
+        """Add up what is live and what is asked, and the routers of an InferenceGraph."""
         self._replicas: dict[str, int] = {}
         self._terms: dict[str, dict[str, Term]] = {}
         for version in versions:
-            self._add(version)
+            name, replicas = version.name, version.replicas.max
+            self._replicas[name] = max(replicas, self._replicas.get(name, 0))
+            self._add(name, replicas, version.resources)
+        if routers:
+            self._add(_ROUTER, routers, ROUTER)
 
-    def _add(self, version: Version) -> None:
-        name, replicas = version.name, version.replicas.max
-        self._replicas[name] = max(replicas, self._replicas.get(name, 0))
-        for resource, each in as_use(Amounts.of(version.resources)).items():
+    def _add(self, name: str, replicas: int, resources: Resources) -> None:
+        for resource, each in as_use(Amounts.of(resources)).items():
             term, terms = Term(name, replicas, each), self._terms.setdefault(resource, {})
             if name not in terms or term.product > terms[name].product:
                 terms[name] = term
 
     @property
     def replicas(self) -> int:
-        """How many replicas there may be at once."""
+        """How many replicas of versions there may be at once."""
         return sum(self._replicas.values())
 
     @cached_property

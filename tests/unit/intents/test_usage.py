@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from intents.kinds.resources import Resources
-from intents.usage import Amounts, peak, peaks, total
+from intents.usage import Amounts, peak, peaks, routers, total
 from tests.fixtures.trees import DEPLOYMENT, ROLLOUT, V1, V2, document, small_specs, small_tree
 
 GIB = 2**30
@@ -30,3 +30,20 @@ def test_a_version_that_is_live_and_asked_counts_once_as_the_larger() -> None:
     tree = small_tree().advance({DEPLOYMENT: document(DEPLOYMENT, {**small_specs()[DEPLOYMENT], "versions": [larger]})})
     assert peaks(tree, "acme", "fraud") == {"scoring": Amounts(Decimal(2), Decimal(6 * GIB))}
     assert peak(None, None) == Amounts()
+
+
+def test_the_routers_of_a_graph_count_with_their_surge() -> None:
+    """Up to three replicas a version, so up to three routers, and one more while they are replaced."""
+    asked = {
+        **small_specs()[DEPLOYMENT],
+        "versions": [V1, V2],
+        "traffic": {"ab": {"split": {"v1": 60, "v2": 40}, "splitter": "inferenceGraph"}},
+    }
+    tree = small_tree().advance({DEPLOYMENT: document(DEPLOYMENT, asked)})
+    target, rollout = tree.deployment("acme", "fraud", "scoring"), tree.rollout("acme", "fraud", "scoring")
+    assert target is not None
+    assert rollout is not None
+    assert routers(target.spec, rollout.spec) == 4
+    versions = Amounts(Decimal(3), Decimal(9 * GIB))
+    assert peak(target.spec, rollout.spec) - versions == Amounts(Decimal("0.4"), Decimal(400 * 2**20))
+    assert routers(small_tree().deployments("acme", "fraud")["scoring"].spec, rollout.spec) == 0

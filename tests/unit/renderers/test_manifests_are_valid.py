@@ -12,6 +12,7 @@ from intents.tree import Tree
 from renderers.canonical import to_yaml
 from renderers.rendering import render_unit, units
 from renderers.serving_runtime import RUNTIME, render_serving_runtime
+from renderers.storage_initializer import render_storage_initializer
 from renderers.unit import Unit, UnitKind
 from tests.fixtures.custom_resources import complaints, missing_defaults
 from tests.fixtures.examples import example_tree
@@ -35,6 +36,7 @@ EXAMPLES = [
     for path, manifest in render_unit(example_tree(), unit).items()
 ]
 (SERVING_RUNTIME,) = render_serving_runtime(TREES["first"], Unit(UnitKind.CLUSTER, "local"))
+(STORAGE_CONTAINER,) = render_storage_initializer(TREES["first"], Unit(UnitKind.CLUSTER, "local"))
 
 
 def of_kind(tree: Tree, kind: str) -> list[dict[str, Any]]:
@@ -46,12 +48,12 @@ def rules_of(tree: Tree) -> list[dict[str, Any]]:
     return [rule for route in of_kind(tree, "HTTPRoute") for rule in route["spec"]["rules"]]
 
 
-@pytest.mark.parametrize("manifest", [*MANIFESTS, *EXAMPLES, SERVING_RUNTIME])
+@pytest.mark.parametrize("manifest", [*MANIFESTS, *EXAMPLES, SERVING_RUNTIME, STORAGE_CONTAINER])
 def test_the_published_definition_has_nothing_against_it(manifest: dict[str, Any]) -> None:
     assert complaints(manifest) == []
 
 
-@pytest.mark.parametrize("manifest", [*MANIFESTS, *EXAMPLES, SERVING_RUNTIME])
+@pytest.mark.parametrize("manifest", [*MANIFESTS, *EXAMPLES, SERVING_RUNTIME, STORAGE_CONTAINER])
 def test_the_api_server_has_no_default_to_add(manifest: dict[str, Any]) -> None:
     """A field that it adds would show as drift in every comparison."""
     assert missing_defaults(manifest) == []
@@ -103,11 +105,23 @@ def test_an_inference_service_is_in_the_stored_form(name: str, tree: Tree) -> No
         assert model["name"] == ""
         assert model["protocolVersion"] == "v2"
         assert model["runtime"] == RUNTIME == SERVING_RUNTIME["metadata"]["name"]
+        assert predictor["storageContainerName"] == STORAGE_CONTAINER["metadata"]["name"]
+        (known,) = STORAGE_CONTAINER["spec"]["supportedUriFormats"]
+        assert model["storageUri"].startswith(known["prefix"]), "the webhook refuses the pods of any other"
         assert not predictor.keys() & {"sklearn", "triton", "onnx", "containers"}
         assert predictor["minReplicas"] <= predictor["maxReplicas"]
         assert ("deploymentStrategy" in predictor) != knative, "Knative's webhook refuses it"
         for quantities in model["resources"].values():
             assert all(value == canonical_quantity(value) != "0" for value in quantities.values())
+
+
+def test_what_is_served_waits_in_the_queue_of_its_project() -> None:
+    """The label is the same wherever and whenever: it is copied onto pods, and Kueue refuses to see it changed."""
+    for tree in EVERY.values():
+        served = [*of_kind(tree, "InferenceService"), *of_kind(tree, "InferenceGraph")]
+        labels = [each["metadata"]["labels"] for each in served]
+        assert {each["kueue.x-k8s.io/queue-name"] for each in labels} == {"ordain"}
+        assert {each["kueue.x-k8s.io/priority-class"] for each in labels} == {"ordain-serving"}
 
 
 def test_nothing_about_the_pods_changes_when_traffic_moves() -> None:

@@ -63,8 +63,12 @@ def test_quantities_are_canonical(name: str) -> None:
 
 def test_a_projects_quota_is_its_own_then_its_tenants() -> None:
     hard = rendered(TREES["jwt"], PROJECT, "ResourceQuota")["spec"]["hard"]
-    assert (hard["requests.cpu"], hard["limits.cpu"]) == ("32", "32")
-    assert (hard["requests.memory"], hard["limits.memory"]) == ("256Gi", "256Gi")
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("32", "256Gi")
+
+
+def test_what_helpers_are_limited_to_takes_nothing_of_a_quota() -> None:
+    hard = rendered(TREES["jwt"], PROJECT, "ResourceQuota")["spec"]["hard"]
+    assert not [name for name in hard if name.startswith("limits.")]
 
 
 def test_gpus_are_limited_by_the_resource_their_types_share() -> None:

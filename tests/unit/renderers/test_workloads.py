@@ -12,10 +12,10 @@ from intents.kinds import TemplateSpec
 from intents.problems import InvalidIntent
 from intents.quantities import canonical_quantity, quantity_value
 from intents.tree import Tree
-from renderers.admission import render_workflow_names
+from renderers.admission import render_default_seccomp, render_workflow_names
 from renderers.argocd import TENANT_KINDS
 from renderers.canonical import Manifest
-from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue
+from renderers.kueue import render_cluster_queue, render_flavors, render_local_queue, render_serving_priority
 from renderers.policies.engines import render_policies
 from renderers.policies.rules import ALLOWED_KINDS
 from renderers.policies.verdicts import verdicts
@@ -98,7 +98,13 @@ def _quantities(value: Any) -> list[str]:
 
 def test_without_kubernetes_there_is_no_admission_and_no_queue() -> None:
     tree = small_tree()
-    for renderer in (render_workflow_names, render_policies, render_flavors):
+    for renderer in (
+        render_workflow_names,
+        render_default_seccomp,
+        render_policies,
+        render_flavors,
+        render_serving_priority,
+    ):
         assert list(renderer(tree, ON_CLUSTER)) == []
     assert list(render_cluster_queue(tree, OF_ACME)) == []
     assert list(render_local_queue(tree, OF_FRAUD)) == []
