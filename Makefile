@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo up down status test test-unit test-crash lint types format bench bench-language bench-writes lock clean
+.PHONY: help setup demo up down status test test-unit test-cluster test-crash lint types format bench bench-language bench-writes lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ test: setup  ## all tests, the end-to-end line on the real parts included
 
 test-unit: setup  ## the tests that need no running part
 	@$(BIN)/python -m pytest tests/unit tests/property tests/golden tests/architecture
+
+test-cluster: setup  ## apply what is rendered to the cluster that ORDAIN_TEST_KUBECONFIG names; nothing of it is left
+	@: $${ORDAIN_TEST_KUBECONFIG:?must name the kubeconfig of a cluster with Kubernetes 1.36 and KServe 0.20}
+	@$(BIN)/python -m pytest -m cluster tests/cluster
 
 test-crash: setup  ## kill the writer and orchestrators at each of their steps, again and again
 	@ORDAIN_CRASH_ROUNDS=$${ORDAIN_CRASH_ROUNDS:-5} $(BIN)/python -m pytest tests/crash
