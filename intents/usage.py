@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from math import ceil
-from typing import Self
+from typing import NamedTuple, Self
 
 from intents.documents import of_spec
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
-from intents.kinds.model_deployment import Version
 from intents.kinds.resources import Resources
 from intents.quantities import quantity_value
 from intents.tree import Tree
@@ -53,31 +52,39 @@ def total(amounts: Iterable[Amounts]) -> Amounts:
     return sum(amounts, NOTHING)
 
 
-def at_most(version: Version) -> Amounts:
-    """Return what all replicas of a version may use."""
-    return Amounts.of(version.resources, version.replicas.max)
+class Pods(NamedTuple):
+    """Pods of one sort that a deployment may have at once."""
+
+    name: str
+    """Of their version, or ROUTERS."""
+    copies: int
+    each: Resources
 
 
-def routers(target: ModelDeploymentSpec | None, rollout: RolloutSpec | None) -> int:
-    """Return how many routers there may be: as many as the version with the most replicas has, and a quarter more.
+ROUTERS = "A/B router"
+"""No version's name."""
 
-    KServe replaces them (each change of a weight does) with Kubernetes' own maxSurge of 25 %, rounded up.
+
+def pods_of(target: ModelDeploymentSpec | None, rollout: RolloutSpec | None) -> Iterator[Pods]:
+    """Yield what a deployment may have while it moves: all that is live, all that is asked, and its routers.
+
+    A version that is both comes twice; it counts once, as the larger of the two.
     """
-    if target is None or not target.traffic.divided_by_graph:
-        return 0
-    most = max(version.replicas.max for version in (*(rollout.live if rollout else ()), *target.versions))
-    return most + ceil(most / 4)
+    versions = (*(rollout.live if rollout else ()), *(target.versions if target else ()))
+    for version in versions:
+        yield Pods(version.name, version.replicas.max, version.resources)
+    if target is not None and target.traffic.divided_by_graph:
+        most = max(version.replicas.max for version in versions)
+        # KServe replaces routers (each change of a weight does) with Kubernetes' own maxSurge of 25 %, rounded up.
+        yield Pods(ROUTERS, most + ceil(most / 4), ROUTER)
 
 
 def peak(target: ModelDeploymentSpec | None, rollout: RolloutSpec | None) -> Amounts:
-    """Return what a deployment may use while it moves: all that is live beside all that is asked, and its routers.
-
-    A version that is both counts once, as the larger of the two.
-    """
+    """Return what a deployment may use while it moves."""
     by_name: dict[str, Amounts] = {}
-    for version in (*(rollout.live if rollout else ()), *(target.versions if target else ())):
-        by_name[version.name] = _larger(by_name.get(version.name, NOTHING), at_most(version))
-    return total((*by_name.values(), Amounts.of(ROUTER, routers(target, rollout))))
+    for name, copies, each in pods_of(target, rollout):
+        by_name[name] = _larger(by_name.get(name, NOTHING), Amounts.of(each, copies))
+    return total(by_name.values())
 
 
 def peaks(tree: Tree, tenant: str, project: str) -> dict[str, Amounts]:

@@ -19,7 +19,7 @@ from intents.documents import Document
 from intents.identity import Identity
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.problems import Problem, Severity
-from intents.usage import NOTHING, ROUTER, Amounts, at_most, peak, routers
+from intents.usage import NOTHING, Amounts, peak, pods_of
 
 CODES = {"cpus": "quota-cpus", "memory": "quota-memory", "gpus": "quota-gpus"}
 _LISTED = 4
@@ -109,7 +109,7 @@ def _overrun(change: Change, scope: Scope, resource: Resource, allowed: Decimal,
         return change.document.problem(CODES[resource.field], message, *where, hint=hint, across=across)
     severity = Severity.ERROR if blamed.asked else Severity.WARNING
     hint = f"fewer replicas or smaller ones, or a larger limit for the {scope.name}"
-    message += f"; {blamed.target.identity.name} is {_versions(blamed, resource)}"
+    message += f"; {blamed.target.identity.name} is {_pods(blamed, resource)}"
     where = ("spec", "versions")
     return blamed.target.problem(CODES[resource.field], message, *where, hint=hint, severity=severity, across=across)
 
@@ -164,21 +164,14 @@ def _arithmetic(scope: Scope, users: Iterable[User], resource: Resource, allowed
     )
 
 
-def _versions(user: User, resource: Resource) -> str:
+def _pods(user: User, resource: Resource) -> str:
     """Write what a deployment's use is made of: `v1 3 x 2 + v2 3 x 2`."""
     terms: dict[str, tuple[Decimal, str]] = {}
-    for version in (*(user.rollout.live if user.rollout else ()), *user.target.spec.versions):
-        whole = amount(at_most(version), resource)
-        term = f"{version.name} {version.replicas.max} x {said(whole / version.replicas.max, resource)}"
-        terms[version.name] = max(terms.get(version.name, (Decimal(0), term)), (whole, term), key=lambda each: each[0])
-    said_terms = [term for whole, term in terms.values() if whole]
-    return " + ".join([*said_terms, *_routers(user, resource)])
-
-
-def _routers(user: User, resource: Resource) -> Iterator[str]:
-    count, each = routers(user.target.spec, user.rollout), amount(Amounts.of(ROUTER), resource)
-    if count and each:
-        yield f"A/B router {count} x {said(each, resource)}"
+    for name, copies, resources in pods_of(user.target.spec, user.rollout):
+        each = amount(Amounts.of(resources), resource)
+        term = copies * each, f"{name} {copies} x {said(each, resource)}"
+        terms[name] = max(terms.get(name, term), term, key=lambda known: known[0])
+    return " + ".join(term for whole, term in terms.values() if whole)
 
 
 def affected_by_quotas(change: Change) -> set[str]:

@@ -11,7 +11,7 @@ from intents.identity import Identity, identify, path_of
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.kinds.model_deployment import Version
 from intents.tree import Tree
-from intents.usage import routers
+from intents.usage import pods_of
 from reconciler.planning.plan.peak import Peak
 from reconciler.planning.plan.walk import Walk, settled, walk_of
 from renderers.unit import Unit, UnitKind
@@ -34,10 +34,8 @@ class Standing:
     @cached_property
     def peak(self) -> Peak:
         """What it may use at once; without a ModelDeployment nothing is served."""
-        if self.target is None:
-            return Peak(())
-        target, rollout = self.target.spec, self.rollout.spec if self.rollout else None
-        return Peak((*(rollout.live if rollout else ()), *target.versions), routers(target, rollout))
+        rollout = self.rollout.spec if self.rollout and self.target else None
+        return Peak(pods_of(self.target.spec if self.target else None, rollout))
 
     @cached_property
     def settled(self) -> tuple[Version, ...]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from intents.kinds.model_deployment import Version
 from intents.kinds.resources import Resources
-from intents.usage import ROUTER, Amounts
+from intents.usage import ROUTERS, Amounts, Pods
 from reconciler.planning.plan.amounts import Amount, Use, as_use
 
 
@@ -31,27 +30,21 @@ class Term:
         return self.replicas * self.each
 
 
-_ROUTER = "A/B router"
-"""No version's name."""
-
-
 class Peak:
     """The peak of one deployment; a version that is both live and asked counts once, as the larger of the two."""
 
-    def __init__(self, versions: Iterable[Version], routers: int = 0) -> None:
-        """Add up what is live and what is asked, and the routers of an InferenceGraph."""
+    def __init__(self, pods: Iterable[Pods]) -> None:
+        """Add up what a deployment may have at once."""
         self._replicas: dict[str, int] = {}
         self._terms: dict[str, dict[str, Term]] = {}
-        for version in versions:
-            name, replicas = version.name, version.replicas.max
-            self._replicas[name] = max(replicas, self._replicas.get(name, 0))
-            self._add(name, replicas, version.resources)
-        if routers:
-            self._add(_ROUTER, routers, ROUTER)
+        for each in pods:
+            self._add(*each)
 
-    def _add(self, name: str, replicas: int, resources: Resources) -> None:
+    def _add(self, name: str, copies: int, resources: Resources) -> None:
+        if name != ROUTERS:
+            self._replicas[name] = max(copies, self._replicas.get(name, 0))
         for resource, each in as_use(Amounts.of(resources)).items():
-            term, terms = Term(name, replicas, each), self._terms.setdefault(resource, {})
+            term, terms = Term(name, copies, each), self._terms.setdefault(resource, {})
             if name not in terms or term.product > terms[name].product:
                 terms[name] = term
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from intents.kinds.resources import Resources
-from intents.usage import Amounts, peak, peaks, routers, total
+from intents.usage import ROUTERS, Amounts, peak, peaks, pods_of, total
 from tests.fixtures.trees import DEPLOYMENT, ROLLOUT, V1, V2, document, small_specs, small_tree
 
 GIB = 2**30
@@ -43,7 +43,8 @@ def test_the_routers_of_a_graph_count_with_their_surge() -> None:
     target, rollout = tree.deployment("acme", "fraud", "scoring"), tree.rollout("acme", "fraud", "scoring")
     assert target is not None
     assert rollout is not None
-    assert routers(target.spec, rollout.spec) == 4
+    assert [(each.name, each.copies) for each in pods_of(target.spec, rollout.spec)][-1] == (ROUTERS, 4)
     versions = Amounts(Decimal(3), Decimal(9 * GIB))
     assert peak(target.spec, rollout.spec) - versions == Amounts(Decimal("0.4"), Decimal(400 * 2**20))
-    assert routers(small_tree().deployments("acme", "fraud")["scoring"].spec, rollout.spec) == 0
+    without = small_tree().deployments("acme", "fraud")["scoring"]
+    assert ROUTERS not in {each.name for each in pods_of(without.spec, rollout.spec)}
