@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from typing import Final
 
 SECONDARY_SECONDS = 60.0
 LONGEST_SECONDS = 3600.0
 RESERVE = 100
 """Requests that polls leave to what people wait for: an hour has 5,000 on GitHub, 1,000 in its Actions."""
 
-_LIMITING = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+_FORBIDDEN: Final = 403
+_TOO_MANY_REQUESTS: Final = 429
+_UNAVAILABLE: Final = 503
+_LIMITING = frozenset({_FORBIDDEN, _TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Limits:
     @property
     def exceeded(self) -> bool:
         """Whether the request was refused for a limit, and not for who asks."""
-        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if self.status == _TOO_MANY_REQUESTS:
             return True
         told = "retry-after" in self.headers or self._number("x-ratelimit-remaining") == 0
         return self.status in _LIMITING and (told or "rate limit" in self.message.lower())
@@ -42,7 +45,7 @@ class Limits:
         `refusals` counts those before this one. The forge's own clock counts where it tells the time.
         """
         remaining = self._number("x-ratelimit-remaining")
-        if not self.exceeded and remaining != 0 and self.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        if not self.exceeded and remaining != 0 and self.status != _UNAVAILABLE:
             return 0.0
         told = self._retry_after(now)
         if told is None and remaining == 0:
