@@ -17,7 +17,6 @@ from reconciler.ports.reads import IntentFilter, IntentRow, Listing, Page, RunVi
 from reconciler.stores.ledger.database import Database, statements
 from reconciler.stores.ledger.events import SQL as EVENTS
 from reconciler.stores.ledger.events import event_from_row
-from reconciler.stores.ledger.requests import SQL as REQUESTS
 from reconciler.stores.ledger.runs import SQL as RUNS
 from reconciler.stores.ledger.status import SQL as STATUS
 from reconciler.stores.ledger.status import served_from_row
@@ -31,7 +30,7 @@ LAST = "\x7f"
 """After every character of a path."""
 LAST_SEQUENCE = 2**63 - 1
 
-INTENTS = statements("intents")
+INTENTS, CURSORS = statements("intents"), statements("cursors")
 
 
 class LedgerReads:
@@ -109,7 +108,7 @@ class LedgerReads:
     ) -> Listing[T]:
         """Read rows, after the commit that they reflect at least."""
         async with self._database.transaction(self._tenant) as connection:
-            head = await (await connection.execute(REQUESTS["cursor"], {"name": "head"})).fetchone()
+            head = await (await connection.execute(CURSORS["get"], {"name": "head"})).fetchone()
             # Planned each time: a plan for any filter is one for none.
             found = await connection.execute(statement, {"tenant": self._tenant, **values}, prepare=False)
             rows = await found.fetchall()
