@@ -236,7 +236,7 @@ async def change_view(context: ApiContext, caller: Caller, known: KnownChange) -
     disputed = conflicts(caller.tree, net_writes(caller.tree, known), (each.path for each in shown.conflicts))
     return ChangeView(
         **_item(ChangeRecord(known.change, known.approvals)),
-        writes=list(_files(shown.files, lambda path: _body(caller.tree, path))),
+        writes=list(changed_files(shown.files, lambda path: _body(caller.tree, path))),
         required=standing.required,
         missing=standing.missing,
         approvals=[_approval(each) for each in standing.approvals],
@@ -255,7 +255,7 @@ def _ended_view(known: KnownChange) -> ChangeView:
     given = [ApprovalView(approver=each.approver.user, at=each.at, counts=False, fallen="") for each in known.approvals]
     return ChangeView(
         **_item(ChangeRecord(known.change, known.approvals)),
-        writes=list(_files(known.files, known.before.get)),
+        writes=list(changed_files(known.files, known.before.get)),
         required=0,
         missing=0,
         approvals=given,
@@ -297,7 +297,8 @@ def _body(tree: Tree, path: str) -> bytes | None:
     return document.body if document else None
 
 
-def _files(files: Files, before: Callable[[str], bytes | None]) -> Iterator[ChangedFile]:
+def changed_files(files: Files, before: Callable[[str], bytes | None]) -> Iterator[ChangedFile]:
+    """Yield what a change writes, against what `before` says stands there."""
     for path, after in sorted(files.items()):
         old = before(path)
         change = Happening.ADDED if old is None else Happening.REMOVED if after is None else Happening.CHANGED

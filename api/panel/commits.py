@@ -38,6 +38,9 @@ class CommitPage:
     author: str
     on_behalf_of: str
     cause: str
+    change: str
+    """The change that it merges."""
+    approved_by: str
     source: str
     """For rendered manifests: the commit of main, where it is the tenant's too."""
     changes: tuple[ChangedPath, ...]
@@ -110,6 +113,8 @@ def _page(
         author=info.author.name if alone else "",
         on_behalf_of=", ".join(info.trailers.get("Ordain-On-Behalf-Of", ())) if alone else "",
         cause=", ".join(info.trailers.get("Ordain-Cause", ())) if alone else "",
+        change=", ".join(info.trailers.get("Ordain-Change", ())) if alone else "",
+        approved_by=", ".join(info.trailers.get("Ordain-Approved-By", ())) if alone else "",
         source=source,
         changes=tuple(_changed(repository, info, change) for change in changes),
     )

@@ -28,6 +28,9 @@ class Links:
     def commit(self, commit: str) -> str:
         return self._to(f"/commits/{quote(commit)}")
 
+    def change(self, change: str) -> str:
+        return self._to(f"/changes/{quote(change)}")
+
     def model(self, name: str, version: str | int = "") -> str:
         return self.home() + "#" + model_anchor(name, version)
 
@@ -38,6 +41,8 @@ class Links:
         """Return the address of what an event is about; empty where it has no page."""
         if noun == "run":
             return self.run(name)
+        if noun == "change":
+            return self.change(name)
         if noun in {"deployment", "rollout"}:
             return self.deployment(name)
         if noun == "model":

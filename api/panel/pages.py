@@ -11,11 +11,14 @@ from fastapi.responses import HTMLResponse
 from api.http.caller import PATH_TENANT, Caller, CallerDep, caller_of, tenant_of
 from api.http.context import ApiContext, context_of
 from api.http.problems import not_found
+from api.http.reviews import ChangePath
+from api.panel.changes import change_page
 from api.panel.commits import commit_page
 from api.panel.links import Links
 from api.panel.rendering import MEDIA_TYPES, SECURITY_HEADERS, STATIC, page
 from api.panel.views import events_of, project_view, run_page
 from intents.tree import Tree
+from reconciler.planning.events import Event
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,6 +60,14 @@ async def commit(request: Request, context: ContextDep, caller: CallerDep, commi
     return _page(request, caller, "commit.html.j2", view=view, events=followed)
 
 
+@router.get("/changes/{change_id}")
+async def change(request: Request, context: ContextDep, caller: CallerDep, change_id: ChangePath) -> HTMLResponse:
+    """Show a change: what it would do, and what it lacks."""
+    view = await change_page(context, caller, change_id)
+    happened = [event for event in await events_of(context, caller) if _is_of(event, "change", change_id)]
+    return _page(request, caller, "change.html.j2", view=view, events=happened)
+
+
 @router.get("/static/panel/{name}")
 async def static(name: str) -> Response:
     """Return a file of the panel's own; its address changes with its bytes."""
@@ -77,6 +88,10 @@ def _page(request: Request, caller: Caller, template: str, **values: Any) -> HTM
         "projects": {name: "" if name == default else name for name in caller.tree.projects(caller.tenant)},
     }
     return page(template, links, **names, **values)
+
+
+def _is_of(event: Event, noun: str, name: str) -> bool:
+    return (event.fact.noun, event.fact.name) == (noun, name)
 
 
 def _prefix(request: Request) -> str:

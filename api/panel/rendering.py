@@ -38,9 +38,9 @@ SECURITY_HEADERS = {
 }
 
 TONES = {
-    "good": {"succeeded", "ready", "true", "up", "ok"},
-    "bad": {"failed", "dead", "unhealthy", "lost", "false"},
-    "calm": {"cancelled", "skipped", "stopped", "pending", "created"},
+    "good": {"succeeded", "ready", "true", "up", "ok", "approved", "merged"},
+    "bad": {"failed", "dead", "unhealthy", "lost", "false", "has problems"},
+    "calm": {"cancelled", "skipped", "stopped", "pending", "created", "closed"},
 }
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

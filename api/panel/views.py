@@ -11,6 +11,7 @@ from typing import Any
 from api.http.caller import Caller
 from api.http.context import ApiContext
 from api.http.runs import find_run
+from api.panel.changes import ChangeCard, open_changes
 from api.panel.commits import with_readable_commits
 from api.panel.rendering import tail
 from api.panel.trails import Stop, trail
@@ -119,6 +120,9 @@ class ModelTable:
 class ProjectView:
     """The page of a project."""
 
+    changes: Sequence[ChangeCard]
+    """The newest that are open."""
+    more_changes: bool
     deployments: tuple[DeploymentCard, ...]
     runs: tuple[RunLine, ...]
     models: tuple[ModelTable, ...]
@@ -152,7 +156,10 @@ async def project_view(context: ApiContext, caller: Caller) -> ProjectView:
     tasks = await reads.tasks_of(runs)
     now = context.now()
     events = _of_project(await events_of(context, caller), caller.project)
+    changes, more = await open_changes(context, caller)
     return ProjectView(
+        changes=changes,
+        more_changes=more,
         deployments=await _deployments(context, caller, events),
         runs=tuple(run_line(run, tasks.get((run.uid, run.attempt), ()), now) for run in runs),
         models=_models(caller.tree, caller.tenant, caller.project),
