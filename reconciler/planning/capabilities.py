@@ -13,7 +13,6 @@ from intents.kinds import (
     Kind,
     ModelDeploymentSpec,
     PlatformSpec,
-    ProjectSpec,
     RunSpec,
     Spec,
     TemplateSpec,
@@ -55,8 +54,6 @@ def _gaps(document: Document[Spec]) -> Iterator[Gap]:
             yield from _of_cluster(spec)
         case TenantSpec() as spec if spec.egress:
             yield ("spec", "egress"), "egress rules"
-        case ProjectSpec() as spec if spec.approvals:
-            yield ("spec", "approvals"), "approvals"
         case TemplateSpec() as spec if spec.training is not None:
             yield ("spec", "training"), "training templates"
         case _ if document.identity.kind in {Kind.SCHEDULE, Kind.TRAINING_JOB}:

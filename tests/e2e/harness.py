@@ -126,9 +126,9 @@ class RunningPlatform:
         os.kill(supervisor.pid, signal.SIGKILL)
         until(lambda: supervisor_of(self.layout) is None, "the supervisor's lock to be free")
 
-    def tenant(self, name: str) -> Tenant:
-        """Return a tenant's way in, through the edge."""
-        return Tenant(self, name)
+    def tenant(self, name: str, person: str = "") -> Tenant:
+        """Return a tenant's way in; without a name, that of the platform's admins."""
+        return Tenant(self, name, person)
 
     def bucket(self, name: str) -> S3Store:
         settings = self.settings
@@ -178,21 +178,24 @@ def _processes_naming(text: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Tenant:
-    """What a person of one tenant does, as HTTP requests through the edge."""
+    """What a person of one tenant does, as HTTP requests through the edge; a named one through the API's own socket."""
 
     platform: RunningPlatform
     name: str
+    person: str = ""
 
     @property
     def host(self) -> str:
-        return f"{self.name}.{BASE_DOMAIN}"
+        return f"{self.name}.{BASE_DOMAIN}" if self.name else BASE_DOMAIN
 
     def client(self, **headers: str) -> httpx.Client:
-        """Return a client that talks to the edge under the tenant's host."""
+        """Return a client that talks under the tenant's host; without a tenant, under the bare one."""
+        socket = str(self.platform.layout.api_socket) if self.person else None
+        named = {"x-forwarded-user": self.person} if self.person else {}
         return httpx.Client(
             base_url=self.platform.address,
-            headers={"host": self.host, **headers},
-            transport=httpx.HTTPTransport(),
+            headers={"host": self.host, **named, **headers},
+            transport=httpx.HTTPTransport(uds=socket),
             timeout=40,
             trust_env=False,
         )

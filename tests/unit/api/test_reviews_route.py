@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import httpx
 import pytest
 
 from intents.writing import blob_id
+from reconciler.planning.changes import Approval, ChangeId
+from reconciler.planning.plan.digest import PlanDigest
 from tests.fixtures.approvals import APPROVER, BLUE, DEPLOY_SPEC, OTHER_DEVELOPER, SECOND_SPEC, approved_specs
 from tests.fixtures.trees import ACME as ACME_PATH
 from tests.fixtures.trees import DEPLOYMENT, GLOBEX, PLATFORM, ROLLOUT, RUN, TRAIN, Specs, small_specs
@@ -144,6 +147,17 @@ async def test_merged_with_the_last_approval_where_that_was_asked(world: WriteWo
     assert answer.json()["merge"]["state"] == "committed"
     assert (await shown(world, change))["ended_by"] == ANN
     assert world.repository.info(world.head).trailers["Ordain-Approved-By"] == (ANN,)
+
+
+async def test_an_approval_sent_again_merges_what_it_was_to_be_merged_with(world: WriteWorld) -> None:
+    change = await opened(world, merge="when-approved")
+    seen = await shown(world, change)
+    given = Approval(ChangeId(change), APPROVER, PlanDigest(seen["digest"]), seen["head"], datetime.now(UTC))
+    await world.context.changes("acme").approve(given)  # and there the platform is killed
+    assert (await shown(world, change))["mergeable"]
+    answer = await approve(world, change)
+    assert answer.json()["merge"]["state"] == "committed"
+    assert [each["approver"] for each in answer.json()["change"]["approvals"]] == [ANN]
 
 
 @pytest.mark.parametrize(

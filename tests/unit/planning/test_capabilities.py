@@ -13,7 +13,6 @@ from tests.fixtures.trees import (
     CLUSTER,
     DDP,
     DEPLOYMENT,
-    FRAUD,
     PLATFORM,
     RUN,
     SCHEDULE,
@@ -44,7 +43,6 @@ GAPS: list[tuple[str, dict[str, Any], str]] = [
     (CLUSTER, {"driver": "kubernetes", "kubernetes": KUBERNETES}, "spec.driver"),
     (CLUSTER, {"driver": "local", "kserve": {"mode": "Knative"}}, "spec.kserve.mode"),
     (ACME, {**SPECS[ACME], "egress": [{"to": "10.0.0.0/8", "ports": [443]}]}, "spec.egress"),
-    (FRAUD, {**SPECS[FRAUD], "approvals": {"ModelDeployment": 1}}, "spec.approvals"),
     (DDP, SPECS[DDP], "spec.training"),
 ]
 
