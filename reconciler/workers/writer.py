@@ -10,20 +10,17 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from intents.identity import Identity, identify
-from intents.names import PLATFORM_TENANT
-from intents.reading import labels_of
 from intents.tree import Tree
 from reconciler.planning.changes import ChangeId, ChangeVerb
 from reconciler.planning.commit_messages import commit_message
-from reconciler.planning.events import committed_fact
-from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.proposing import bounded, decide, in_one_turn, opening, with_net_writes
 from reconciler.planning.writing import Accepted, Batch, Decision, Refused, WriteRequest, decide_batch, questions_of
-from reconciler.ports.changes import ChangeStep, Merged
-from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, Repository, Signature
-from reconciler.ports.requests import Closing, Projected, WriterLock, WriterQueue
+from reconciler.ports.changes import ChangeStep
+from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
+from reconciler.ports.requests import Closing, WriterLock, WriterQueue
 from reconciler.workers.change_branches import ChangeBranches, proposals
+from reconciler.workers.closings import closings_of
+from reconciler.workers.home import Home
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
 from reconciler.workers.tree_at_head import advanced
 
@@ -61,6 +58,8 @@ class Writer:
     now: Callable[[], datetime]
     reached: Callable[[str], None] = lambda _: None
     """Called at each of CRASH_POINTS; crash tests end the process there."""
+    home: Callable[[Tree], Home | None] = lambda _: None
+    """The forge that a tree's platform.yaml names as main's home; None where main lives here."""
 
     def __post_init__(self) -> None:
         """Stand on the same repository and queue beside main."""
@@ -87,7 +86,7 @@ class Writer:
         steps = await self._beside.unrecorded(await self.queue.waiting(BATCH))
         if unclosed or steps:
             log.info("closing %d commits that a predecessor left open", len(unclosed) + len(steps))
-            await self.queue.close([self._closing(commit) for commit in unclosed], (), head, steps)
+            await self.queue.close(self._closings(unclosed), (), head, steps)
         await self._beside.tidy()
         return Head(head, await asyncio.to_thread(advanced, self.repository, Tree.empty(), None, head))
 
@@ -97,16 +96,22 @@ class Writer:
         Raises Conflict where main is no longer at `head`: a git that a killed predecessor had started may move it
         even now. `recover` then closes what that one committed.
         """
+        home = self.home(head.tree)
+        newest = head.commit if home is None else await home.follow()
+        if newest != head.commit:
+            return (head, Turned.IDLE) if newest is None else (await self._advance(head, newest), Turned.ONE)
         requests = in_one_turn(await self.queue.waiting(BATCH))
         if not requests:
             return head, Turned.IDLE
         self.reached("after-take")
         batch = await self._decide(head.tree, requests)
-        commits = await self._commit(head.commit, batch.accepted, lock)
+        commits = await self._commit(head.commit, batch.accepted, lock, home)
+        if commits is None:
+            return head, Turned.ONE
         proposed = list(proposals(batch.decisions, head.commit, commits))
         steps, unfit = await self._beside.propose(proposed, lock)
         steps = [*steps, *self._beside.close(batch.decisions)]
-        closings = [self._closing(commit) for commit in commits]
+        closings = self._closings(commits)
         moved = commits[-1].id if commits else None
         await self.queue.close(closings, [*batch.refused, *unfit], moved, steps)
         self.reached("after-close")
@@ -136,15 +141,23 @@ class Writer:
         counts = await self.queue.changes.open_counts(tenants) if tenants else {}
         return Batch(batch.tree, tuple(bounded(kept, counts)))
 
-    async def _commit(self, base: str | None, accepted: Sequence[Accepted], lock: WriterLock) -> Sequence[CommitInfo]:
-        """Make one commit a request in one pack, then move main from `base` to the last of them."""
+    async def _commit(
+        self, base: str | None, accepted: Sequence[Accepted], lock: WriterLock, home: Home | None
+    ) -> Sequence[CommitInfo] | None:
+        """Make one commit a request in one pack, then move main from `base` to the last of them.
+
+        None where main on the forge moved otherwise or cannot be told: nothing may be answered before it is looked at.
+        """
         if not accepted:
             return ()
         commits = [self._new_commit(item) for item in accepted]
         ids = await asyncio.to_thread(self.repository.append, STAGING, base, commits)
         self.reached("after-pack")
         await lock.verify()
-        await asyncio.to_thread(self.repository.move, MAIN, base, ids[-1])
+        if home is None or base is None:
+            await asyncio.to_thread(self.repository.move, MAIN, base, ids[-1])
+        elif await home.land(base, ids[-1]) != ids[-1]:
+            return None
         self.reached("after-move")
         return await asyncio.to_thread(self.repository.between, base, ids[-1])
 
@@ -153,29 +166,15 @@ class Writer:
         author = Signature(request.principal.user, request.email or request.principal.user)
         return NewCommit(author, self.committer, self.now(), commit_message(accepted), accepted.files)
 
-    def _closing(self, commit: CommitInfo) -> Closing:
-        """Read from git alone what a commit means for the ledger: the same after a crash as before one."""
-        request = next(iter(commit.trailers.get("Ordain-Request", ())), None)
-        key = next(iter(commit.trailers.get("Ordain-Key", ())), "")
-        changes = self.repository.changes(commit.parent, commit.id)
-        known = [(identity, change) for change in changes if (identity := identify(change.path))]
-        return Closing(
-            commit=commit.id,
-            at=commit.at,
-            author=commit.author.name,
-            request=None if request is None else UUID(request),
-            paths=tuple(change.path for change in changes),
-            projected=tuple(self._projected(who, item) for who, item in known),
-            subject=commit.subject,
-            key=RequestKey.from_trailer(key),
-            merged=_merged(commit),
-            facts=tuple(committed_fact(who, item.path, item.blob, commit.id, request or "") for who, item in known),
-        )
+    async def _advance(self, head: Head, newest: str) -> Head:
+        """Close what came to main on the forge, by whomever, and take it for what stands."""
+        closings = self._closings(await asyncio.to_thread(self.repository.between, head.commit, newest))
+        await self.queue.close(closings, (), newest)
+        await self._beside.retire(ended(closings, ()))
+        return Head(newest, await asyncio.to_thread(advanced, self.repository, head.tree, head.commit, newest))
 
-    def _projected(self, who: Identity, change: Change) -> Projected:
-        tenant = who.tenant or PLATFORM_TENANT
-        labels = labels_of(change.path, self.repository.blob(change.blob)) if change.blob else {}
-        return Projected(change.path, tenant, who.project, who.kind.value, who.name, change.blob, labels)
+    def _closings(self, commits: Sequence[CommitInfo]) -> Sequence[Closing]:
+        return list(closings_of(self.repository, commits))
 
     def _restore_main(self, cursor: str, head: str | None) -> str | None:
         """Move main forward to the cursor where a power cut lost the move but not the commit."""
@@ -187,13 +186,6 @@ class Writer:
             log.warning("main was behind the closed commit %s: moving it forward", cursor)
             self.repository.move(MAIN, head, cursor)
         return cursor
-
-
-def _merged(commit: CommitInfo) -> Merged | None:
-    match commit.trailers:
-        case {"Ordain-Change": (change,), "Ordain-Merged-By": (by,)}:
-            return Merged(ChangeId(change), by)
-    return None
 
 
 def ended(closings: Sequence[Closing], steps: Sequence[ChangeStep]) -> Sequence[ChangeId]:

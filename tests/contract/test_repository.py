@@ -18,7 +18,7 @@ from reconciler.ports.errors import Conflict, Stalled, Waiting
 from reconciler.ports.repository import MAIN, NewCommit, RefMove, Signature
 from reconciler.stores.git.leftovers import LOCK_SECONDS
 from reconciler.stores.git.repository import GitRepository
-from tests.support.repositories import NOON, PLATFORM
+from tests.support.repositories import NOON, PLATFORM, merge
 
 Files = Mapping[str, bytes | None]
 
@@ -148,13 +148,6 @@ def test_between_is_first_parent_and_refuses_a_rewritten_history(empty: GitRepos
         empty.between(ids[3], other)
     with pytest.raises(Stalled, match="history-rewritten"):
         empty.between("0" * 40, ids[3])
-
-
-def merge(repository: GitRepository, first: str, second: str) -> str:
-    command = ["git", "commit-tree", f"{second}^{{tree}}", "-p", first, "-p", second, "-m", "Merge"]
-    person = {f"GIT_{role}_{what}": "ana" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    done = subprocess.run(command, cwd=repository.path, env=os.environ | person, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 def test_between_keeps_to_the_line_that_leads_to_old(empty: GitRepository) -> None:

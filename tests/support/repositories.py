@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,14 @@ def commit(repository: GitRepository, files: Mapping[str, bytes | None], message
     (made,) = repository.append("test", head, [new])
     repository.move(MAIN, head, made)
     return made
+
+
+def merge(repository: GitRepository, first: str, second: str) -> str:
+    """Make a merge with the files of `second`, on no branch."""
+    command = ["git", "commit-tree", f"{second}^{{tree}}", "-p", first, "-p", second, "-m", "Merge"]
+    person = {f"GIT_{role}_{what}": "ana" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(command, cwd=repository.path, env=os.environ | person, capture_output=True, check=True)
+    return done.stdout.decode().strip()
 
 
 def seeded_repository(path: Path) -> GitRepository:

@@ -1,0 +1,46 @@
+"""Port: what the ledger knows of the repositories elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+HOME = "home"
+"""The forge whose main is the truth."""
+MIRROR = "mirror"
+"""The remote that main is pushed to."""
+
+
+@dataclass(frozen=True)
+class RemoteStatus:
+    """How a remote stood when it was last looked at."""
+
+    commit: str
+    """The commit of main that it is known to have; empty where there is none yet."""
+    reason: str
+    """Why nothing goes there now; empty where nothing is in the way."""
+    at: datetime
+    """Since when that is so."""
+
+
+class RemoteReads(Protocol):
+    """What people are shown."""
+
+    async def remotes(self) -> Mapping[str, RemoteStatus]:
+        """Return what is known, by name."""
+        ...
+
+
+class RemoteLedger(RemoteReads, Protocol):
+    """What the ledger knows of remotes, by name."""
+
+    async def tell(self, name: str, reason: str) -> None:
+        """Note why nothing goes there now; an empty reason: nothing is in the way."""
+        ...
+
+    async def reached(self, name: str, commit: str, requests: Sequence[UUID] = ()) -> None:
+        """Note in one transaction what the remote has by now, and that these requests' commits are there."""
+        ...

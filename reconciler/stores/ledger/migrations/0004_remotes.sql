@@ -1,0 +1,15 @@
+-- Repositories elsewhere, by name: `home` and `mirror`. Nothing of it belongs to a tenant.
+CREATE TABLE remotes (
+    name   text PRIMARY KEY,
+    -- the newest commit of main that is known to be there: the mirror's cursor
+    commit text NOT NULL DEFAULT '',
+    -- why nothing goes there now; empty where nothing is in the way
+    reason text NOT NULL DEFAULT '',
+    -- since when the reason is what it is
+    at     timestamptz NOT NULL DEFAULT now()
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON remotes TO ordain_worker;
+GRANT SELECT ON remotes TO ordain_api;
+
+-- when a request's commit was on the mirror
+ALTER TABLE write_requests ADD COLUMN pushed_at timestamptz;

@@ -1,0 +1,325 @@
+"""Main with a forge as its home: nothing is answered before it is there, nothing is lost or doubled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intents.authority import Principal
+from reconciler.planning.writing import RequestId, Write, WriteAction, WriteRequest
+from reconciler.ports.remotes import HOME
+from reconciler.ports.repository import MAIN, NewCommit
+from reconciler.ports.requests import Closing
+from reconciler.stores.git.repository import GitRepository
+from reconciler.workers.home import POLL_SECONDS, Home
+from reconciler.workers.loop import Turned
+from reconciler.workers.writer import Head, Writer
+from tests.fixtures.trees import ACME
+from tests.fixtures.trees import PLATFORM as PLATFORM_PATH
+from tests.support.remotes import Fault, FaultyRemote, Held, QueueInMemory, RemotesInMemory, foreign_commit
+from tests.support.repositories import DEVELOPER, NOON, PLATFORM, intent, merge, seeded_repository, start_specs
+
+pytestmark = pytest.mark.anyio
+
+RUNS = "tenants/acme/projects/fraud/runs/2026-11-23"
+RUN = {"template": "train@1.0.0", "parameters": {"rounds": 1}}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Died(Exception):
+    """The writer's process ended here."""
+
+
+@dataclass
+class World:
+    """A writer here, a forge there, and what clients were told."""
+
+    here: GitRepository
+    there: GitRepository
+    remote: FaultyRemote
+    queue: QueueInMemory = field(default_factory=QueueInMemory)
+    ledger: RemotesInMemory = field(default_factory=RemotesInMemory)
+    now: float = 0.0
+    deaths: list[str] = field(default_factory=list)
+    home: Home = field(init=False)
+    writer: Writer = field(init=False)
+    head: Head | None = None
+
+    def __post_init__(self) -> None:
+        self.queue.closed = self.is_on_the_forge
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with a writer that knows nothing."""
+        self.home = Home(self.here, self.remote, self.ledger, lambda: self.now, self.reached)
+        self.writer = Writer(self.here, self.queue, PLATFORM, lambda: NOON, self.reached, lambda _: self.home)
+        self.head = None
+
+    def reached(self, point: str) -> None:
+        if point in self.deaths:
+            self.deaths.remove(point)
+            raise Died(point)
+
+    def is_on_the_forge(self, closings: Sequence[Closing]) -> None:
+        """Hold what is about to be answered against the forge's main, as it is there now."""
+        main = self.there.head() if self.home._is_established() else None
+        for each in closings:
+            if main is not None and each.request is not None:
+                assert self.there.descends(main, each.commit), "answered before it was there"
+
+    async def turn(self) -> Turned:
+        """Let the writer take a turn, an hour after the last; one that dies is started again."""
+        self.now += 3600
+        try:
+            head = self.head or await self.writer.recover()
+            self.head, turned = await self.writer.turn(head, Held())
+        except Died:
+            self.restart()
+            return Turned.ONE
+        return turned
+
+    async def settle(self) -> None:
+        """Turn until nothing is left to do."""
+        for _ in range(50):
+            if await self.turn() is Turned.IDLE and not self.ledger.reason(HOME):
+                return
+        raise AssertionError(self.ledger.reason(HOME))
+
+    async def ask(self, name: str) -> UUID:
+        path = f"{RUNS}/{name}.yaml"
+        write = Write(path, WriteAction.PUT, intent(path, RUN))
+        request = WriteRequest(RequestId(uuid4()), "acme", "fraud", f"Run {name}", Principal(DEVELOPER), (write,))
+        await self.queue.put(request)
+        return request.id
+
+    def carried_out(self) -> Counter[str]:
+        """Return how often each request is on the forge's main."""
+        main = self.there.head()
+        assert main is not None
+        commits = self.there.between(None, main)
+        return Counter(each for commit in commits for each in commit.trailers.get("Ordain-Request", ()))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    here, there = seeded_repository(tmp_path / "here.git"), GitRepository.create(tmp_path / "there.git")
+    return World(here, there, FaultyRemote(here.path, there, monkeypatch))
+
+
+async def test_what_is_here_goes_there_first(world: World) -> None:
+    asked = await world.ask("a")
+    await world.settle()
+    assert world.there.head() == world.here.head() == world.queue.answers[asked]
+    assert world.carried_out() == {str(asked): 1}
+
+
+async def test_many_requests_are_one_push(world: World) -> None:
+    await world.settle()
+    before = world.remote.pushes
+    asked = [await world.ask(f"n{number}") for number in range(20)]
+    await world.settle()
+    assert world.remote.pushes == before + 1
+    assert world.queue.answers.keys() == set(asked)
+
+
+async def test_what_others_push_is_followed_and_written_on_top_of(world: World) -> None:
+    await world.settle()
+    foreign = foreign_commit(
+        world.there, {"notes/a.md": b"1", ACME: intent(ACME, {**start_specs()[ACME], "displayName": "A"})}
+    )
+    await world.settle()
+    assert world.here.head() == foreign == world.queue.head
+    assert world.head is not None
+    document = world.head.tree.tenant("acme")
+    assert document is not None
+    assert document.spec.display_name == "A"
+    asked = await world.ask("a")
+    await world.settle()
+    assert world.here.info(world.queue.answers[asked]).parent == foreign
+
+
+async def test_a_lost_race_is_decided_anew_on_what_won_it(world: World) -> None:
+    await world.settle()
+    path = f"{RUNS}/a.yaml"
+    asked = await world.ask("a")
+    world.remote.faults = [Fault.OVERTAKEN, Fault.OVERTAKEN]
+    await world.settle()
+    assert world.carried_out() == {str(asked): 1}
+    assert world.there.read(world.there.head() or "", path) is not None
+
+
+async def test_a_request_that_no_longer_holds_after_a_lost_race_is_refused(world: World) -> None:
+    await world.settle()
+    path = f"{RUNS}/a.yaml"
+    write = Write(path, WriteAction.PUT, intent(path, RUN), "absent")
+    request = WriteRequest(RequestId(uuid4()), "acme", "fraud", "Run", Principal(DEVELOPER), (write,))
+    await world.queue.put(request)
+    foreign_commit(world.there, {path: intent(path, RUN)})
+    world.now -= 3600 + POLL_SECONDS / 2  # too early to look by itself: the push finds out
+    await world.settle()
+    assert world.queue.refused == {request.id}
+    assert not world.carried_out()
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.CUT_OFF, Fault.LATE])
+async def test_an_answer_that_does_not_come_is_found_out(world: World, fault: Fault) -> None:
+    await world.settle()
+    asked = await world.ask("a")
+    world.remote.faults = [fault]
+    await world.settle()
+    assert world.carried_out() == {str(asked): 1}
+    assert world.queue.answers.keys() == {asked}
+
+
+@pytest.mark.parametrize("point", ["after-take", "after-pack", "before-push", "after-push", "after-move"])
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_writer_that_dies_is_finished_by_the_next(world: World, point: str, meanwhile: bool) -> None:
+    await world.settle()
+    asked = await world.ask("a")
+    world.deaths = [point]
+    await world.turn()
+    if meanwhile:
+        foreign_commit(world.there, {"notes/a.md": b"1"})
+    await world.settle()
+    assert world.carried_out() == {str(asked): 1}
+    assert world.queue.answers.keys() == {asked}
+
+
+@pytest.mark.parametrize("backward", [False, True])
+async def test_a_request_that_a_merge_brought_in_is_answered(world: World, backward: bool) -> None:
+    await world.settle()
+    root = world.there.head() or ""
+    asked = await world.ask("a")
+    world.deaths = ["after-push"]
+    await world.turn()
+    ours = world.there.head() or ""
+    (theirs,) = world.there.append("foreign", root, [NewCommit(PLATFORM, PLATFORM, NOON, "By hand\n", {"n": b"1"})])
+    parents = (theirs, ours) if backward else (ours, theirs)
+    world.there.move(MAIN, ours, merge(world.there, *parents))
+    await world.settle()
+    assert world.queue.answers == {asked: ours}
+
+
+async def test_nothing_is_written_while_the_forge_is_away(world: World) -> None:
+    await world.settle()
+    head = world.here.head()
+    asked = await world.ask("a")
+    world.remote.down = True
+    for _ in range(5):
+        await world.turn()
+    assert (world.here.head(), world.queue.answers) == (head, {})
+    assert "the remote is down" in world.ledger.reason(HOME)
+    world.remote.down = False
+    await world.settle()
+    assert world.queue.answers.keys() == {asked}
+
+
+async def test_while_it_is_away_it_is_asked_seldom(world: World) -> None:
+    await world.settle()
+    world.remote.down = True
+    world.home.look()
+    looks = set[float]()
+    for _ in range(200):
+        world.now += 0.01
+        assert world.head is not None
+        await world.writer.turn(world.head, Held())
+        looks.add(world.home._due)
+    assert 1 < len(looks) < 10
+
+
+async def test_a_push_that_is_refused_stalls_with_the_remote_s_word(world: World) -> None:
+    await world.settle()
+    asked = await world.ask("a")
+    world.remote.faults = [Fault.REFUSED] * 3
+    await world.turn()
+    assert "push-refused" in world.ledger.reason(HOME)
+    assert "protected branch" in world.ledger.reason(HOME)
+    await world.settle()
+    assert world.queue.answers.keys() == {asked}
+
+
+async def test_a_rewritten_main_stops_all_writing(world: World) -> None:
+    await world.settle()
+    root = world.there.head() or ""
+    await world.ask("a")
+    await world.settle()
+    head = world.here.head()
+    world.there.move(MAIN, head, root)
+    await world.ask("b")
+    for _ in range(3):
+        await world.turn()
+    assert "history-rewritten" in world.ledger.reason(HOME)
+    assert (world.there.head(), world.here.head()) == (root, head)
+    world.restart()
+    await world.turn()
+    assert (world.there.head(), world.here.head()) == (root, head), "nor does a new writer put it forward again"
+
+
+async def test_a_main_of_another_repository_stops_it(world: World, tmp_path: Path) -> None:
+    strange = GitRepository.create(tmp_path / "strange.git")
+    foreign_commit(strange, {"notes/a.md": b"1"})
+    world.remote.there = strange
+    world.remote._address = f"file://{strange.path}"
+    asked = await world.ask("a")
+    await world.turn()
+    await world.turn()
+    assert "neither descends" in world.ledger.reason(HOME)
+    assert world.queue.answers.keys() == {asked}, "main stays here until the forge has it"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, b"kind: [", intent(PLATFORM_PATH, {**start_specs()[PLATFORM_PATH], "repository": {"uid": str(uuid4())}})],
+)
+async def test_a_main_without_our_platform_is_not_followed(world: World, body: bytes | None) -> None:
+    await world.settle()
+    head = world.here.head()
+    foreign_commit(world.there, {PLATFORM_PATH: body})
+    await world.turn()
+    assert PLATFORM_PATH in world.ledger.reason(HOME)
+    assert world.here.head() == head
+    foreign_commit(world.there, {PLATFORM_PATH: intent(PLATFORM_PATH, start_specs()[PLATFORM_PATH])})
+    await world.settle()
+    assert world.here.head() == world.there.head()
+
+
+async def test_a_trailer_that_people_wrote_does_no_harm(world: World) -> None:
+    await world.settle()
+    foreign_commit(world.there, {"notes/a.md": b"1"}, "By hand\n\nOrdain-Request: not-a-request")
+    await world.settle()
+    assert world.queue.head == world.there.head()
+
+
+FAULTS = st.lists(st.sampled_from(Fault), max_size=6).map(
+    lambda faults: [each for each in faults if each is not Fault.REFUSED]
+)
+DEATHS = st.lists(st.sampled_from(["after-take", "after-pack", "before-push", "after-push", "after-move"]), max_size=4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=FAULTS, deaths=DEATHS, batches=st.lists(st.integers(0, 3), min_size=1, max_size=4))
+async def test_whatever_goes_wrong_each_request_is_carried_out_once(
+    world: World, faults: list[Fault], deaths: list[str], batches: list[int]
+) -> None:
+    world.queue.requests.clear()
+    world.remote.faults, world.deaths = list(faults), list(deaths)
+    asked: list[UUID] = []
+    before = world.carried_out() if world.there.head() else Counter[str]()
+    for batch in batches:
+        asked += [await world.ask(f"r{uuid4().hex[:8]}") for _ in range(batch)]
+        await world.turn()
+    await world.settle()
+    assert world.carried_out() - before == {str(each): 1 for each in asked}
+    assert set(asked) <= world.queue.answers.keys()
+    assert world.here.head() == world.there.head() == world.queue.head
