@@ -109,6 +109,8 @@ def mirror_step(sight: Sight, attempt: Attempt = Attempt.NONE, said: str = "") -
     match sight.from_known, sight.from_here:
         case (Standing.BEHIND | Standing.APART, _) | (_, Standing.AHEAD | Standing.APART):
             return Stop(_moved_by_others(sight))
+        case (_, Standing.SAME):
+            return Rest()
         case _:
             return _unmoved(sight, attempt, said)
 

@@ -18,8 +18,9 @@ MIRROR = "mirror"
 class RemoteStatus:
     """How a remote stood when it was last looked at."""
 
+    address: str
     commit: str
-    """The commit of main that it is known to have; empty where there is none yet."""
+    """What it is known to have; empty where it has nothing yet. For HOME, main here says that."""
     reason: str
     """Why nothing goes there now; empty where nothing is in the way."""
     at: datetime
@@ -35,12 +36,12 @@ class RemoteReads(Protocol):
 
 
 class RemoteLedger(RemoteReads, Protocol):
-    """What the ledger knows of remotes, by name."""
+    """What the ledger knows of remotes, by name; of one with another address than before, nothing is known."""
 
-    async def tell(self, name: str, reason: str) -> None:
+    async def tell(self, name: str, address: str, reason: str) -> None:
         """Note why nothing goes there now; an empty reason: nothing is in the way."""
         ...
 
-    async def reached(self, name: str, commit: str, requests: Sequence[UUID] = ()) -> None:
+    async def reached(self, name: str, address: str, commit: str, requests: Sequence[UUID] = ()) -> None:
         """Note in one transaction what the remote has by now, and that these requests' commits are there."""
         ...

@@ -52,6 +52,8 @@ class RequestStatus:
     """The change that it is about, or became."""
     writes: tuple[Write, ...] = ()
     """Of a conflict: what was asked."""
+    pushed_at: datetime | None = None
+    """When the commit was seen on the mirror; None where it was not yet, or there is none."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
-"""A remote on this disk that misbehaves as remotes do, and a ledger in memory beside it."""
+"""A remote on this disk that misbehaves as remotes do, and a queue that is looked at while it is closed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from uuid import UUID
@@ -13,12 +10,13 @@ from uuid import UUID
 import pytest
 
 from reconciler.planning.remote import Attempt
-from reconciler.planning.writing import Refused, RequestId, WriteRequest
+from reconciler.planning.writing import Refused
+from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Waiting
 from reconciler.ports.remote import Pushed, RefUpdate
-from reconciler.ports.remotes import RemoteStatus
 from reconciler.ports.repository import MAIN, NewCommit
-from reconciler.ports.requests import Closing, RequestState, RequestStatus, WriterLock
+from reconciler.ports.requests import Closing, RequestState
+from reconciler.stores.fake_requests import MemoryQueue
 from reconciler.stores.git import remote as git_remote
 from reconciler.stores.git.remote import GitRemote
 from reconciler.stores.git.repository import GitRepository
@@ -89,29 +87,6 @@ def foreign_commit(there: GitRepository, files: Mapping[str, bytes | None], mess
     return made
 
 
-@dataclass
-class RemotesInMemory:
-    """The RemoteLedger port."""
-
-    known: dict[str, RemoteStatus] = field(default_factory=dict)
-    pushed: set[UUID] = field(default_factory=set)
-
-    async def remotes(self) -> Mapping[str, RemoteStatus]:
-        return dict(self.known)
-
-    async def tell(self, name: str, reason: str) -> None:
-        before = self.known.get(name)
-        self.known[name] = RemoteStatus(before.commit if before else "", reason, datetime.now(UTC))
-
-    async def reached(self, name: str, commit: str, requests: Sequence[UUID] = ()) -> None:
-        self.known[name] = RemoteStatus(commit, "", datetime.now(UTC))
-        self.pushed |= set(requests)
-
-    def reason(self, name: str) -> str:
-        """Return why nothing goes there."""
-        return self.known[name].reason if name in self.known else ""
-
-
 class Held:
     """A lock that nobody takes away."""
 
@@ -119,41 +94,35 @@ class Held:
         return None
 
 
-@dataclass
-class QueueInMemory:
-    """The WriterQueue port; `closed` is called with the answers of each closing transaction."""
+class WatchedQueue(MemoryQueue):
+    """The request queue in memory; `closed` is called with what is about to be closed."""
 
-    requests: dict[UUID, WriteRequest] = field(default_factory=dict)
-    answers: dict[UUID, str] = field(default_factory=dict)
-    refused: set[UUID] = field(default_factory=set)
-    head: str | None = None
-    closed: Callable[[Sequence[Closing]], None] = lambda _: None
+    def __init__(self, closed: Callable[[Sequence[Closing]], None]) -> None:
+        super().__init__()
+        self.closed = closed
 
-    async def put(self, request: WriteRequest) -> None:
-        self.requests.setdefault(request.id, request)
-
-    async def status(self, request: UUID) -> RequestStatus | None:
-        state = RequestState.COMMITTED if request in self.answers else RequestState.WAITING
-        return RequestStatus(RequestId(request), state, self.answers.get(request, ""), (), (), conflict=False)
-
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[WriterLock]:
-        yield Held()
-
-    async def waiting(self, limit: int) -> Sequence[WriteRequest]:
-        waiting = [each for id_, each in self.requests.items() if id_ not in self.answers and id_ not in self.refused]
-        return waiting[:limit]
-
-    async def cursor(self) -> str | None:
-        return self.head
-
-    async def close(self, closings: Sequence[Closing], refused: Sequence[Refused], head: str | None) -> None:
+    async def close(
+        self,
+        closings: Sequence[Closing],
+        refused: Sequence[Refused],
+        head: str | None,
+        steps: Sequence[ChangeStep] = (),
+    ) -> None:
         self.closed(closings)
-        for each in closings:
-            if each.request in self.requests:
-                self.answers.setdefault(each.request, each.commit)
-        self.refused |= {each.request.id for each in refused}
-        self.head = head or self.head
+        await super().close(closings, refused, head, steps)
 
-    async def crashed(self, request: UUID, reason: str) -> None:
-        raise AssertionError(reason)
+    @property
+    def head(self) -> str | None:
+        """The cursor."""
+        return self.requests.cursor
+
+    @property
+    def answers(self) -> dict[UUID, str]:
+        """The commits of the requests that were carried out."""
+        rows = self.requests.rows.items()
+        return {id_: row.status.commit for id_, row in rows if row.status.state is RequestState.COMMITTED}
+
+    @property
+    def refused(self) -> set[UUID]:
+        """The requests that were refused."""
+        return {id_ for id_, row in self.requests.rows.items() if row.status.state is RequestState.REFUSED}

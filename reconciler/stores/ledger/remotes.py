@@ -23,17 +23,18 @@ class LedgerRemotes:
         """Return what is known, by name."""
         async with self._database.transaction() as connection:
             rows = await (await connection.execute(SQL["all"])).fetchall()
-        return {row["name"]: RemoteStatus(row["commit"], row["reason"], row["at"]) for row in rows}
+        return {row["name"]: RemoteStatus(row["address"], row["commit"], row["reason"], row["at"]) for row in rows}
 
-    async def tell(self, name: str, reason: str) -> None:
+    async def tell(self, name: str, address: str, reason: str) -> None:
         """Note why nothing goes there now; an empty reason: nothing is in the way."""
+        row = {"name": name, "address": address, "reason": as_text(reason)}
         async with self._database.transaction() as connection:
-            await connection.execute(SQL["tell"], {"name": name, "reason": as_text(reason)})
+            await connection.execute(SQL["tell"], row)
 
-    async def reached(self, name: str, commit: str, requests: Sequence[UUID] = ()) -> None:
+    async def reached(self, name: str, address: str, commit: str, requests: Sequence[UUID] = ()) -> None:
         """Note in one transaction what the remote has by now, and that these requests' commits are there."""
         async with self._database.transaction() as connection:
-            await connection.execute(SQL["reached"], {"name": name, "commit": commit})
+            await connection.execute(SQL["reached"], {"name": name, "address": address, "commit": commit})
             await connection.execute(SQL["pushed"], {"ids": list(requests)})
 
     async def hint(self) -> None:

@@ -214,4 +214,5 @@ def _status_from_row(row: DictRow) -> RequestStatus:
         conflict=row["conflict"],
         change=row["change"],
         writes=tuple(Write.from_json(write) for write in row["writes"]),
+        pushed_at=row["pushed_at"],
     )

@@ -64,7 +64,10 @@ def test_home(from_known: Standing, from_here: Standing, attempt: Attempt) -> No
 def test_mirror(from_known: Standing, from_here: Standing, attempt: Attempt) -> None:
     step = mirror_step(sight(from_known, from_here), attempt, "no")
     foreign = from_known in {Standing.BEHIND, Standing.APART} or from_here in {Standing.AHEAD, Standing.APART}
-    assert name(step) == ("foreign-move" if foreign else HOME[from_here, attempt])
+    if foreign:
+        assert name(step) == "foreign-move"
+    else:
+        assert name(step) == ("Rest" if from_here is Standing.SAME else HOME[from_here, attempt])
 
 
 def test_a_push_expects_what_was_read() -> None:

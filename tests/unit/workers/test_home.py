@@ -17,13 +17,15 @@ from reconciler.planning.writing import RequestId, Write, WriteAction, WriteRequ
 from reconciler.ports.remotes import HOME
 from reconciler.ports.repository import MAIN, NewCommit
 from reconciler.ports.requests import Closing
+from reconciler.stores.fake_remotes import MemoryRemotes
 from reconciler.stores.git.repository import GitRepository
 from reconciler.workers.home import POLL_SECONDS, Home
+from reconciler.workers.home_branch import HomeBranch
 from reconciler.workers.loop import Turned
 from reconciler.workers.writer import Head, Writer
 from tests.fixtures.trees import ACME
 from tests.fixtures.trees import PLATFORM as PLATFORM_PATH
-from tests.support.remotes import Fault, FaultyRemote, Held, QueueInMemory, RemotesInMemory, foreign_commit
+from tests.support.remotes import Fault, FaultyRemote, Held, WatchedQueue, foreign_commit
 from tests.support.repositories import DEVELOPER, NOON, PLATFORM, intent, merge, seeded_repository, start_specs
 
 pytestmark = pytest.mark.anyio
@@ -48,21 +50,21 @@ class World:
     here: GitRepository
     there: GitRepository
     remote: FaultyRemote
-    queue: QueueInMemory = field(default_factory=QueueInMemory)
-    ledger: RemotesInMemory = field(default_factory=RemotesInMemory)
+    ledger: MemoryRemotes = field(default_factory=MemoryRemotes)
     now: float = 0.0
     deaths: list[str] = field(default_factory=list)
+    queue: WatchedQueue = field(init=False)
     home: Home = field(init=False)
     writer: Writer = field(init=False)
     head: Head | None = None
 
     def __post_init__(self) -> None:
-        self.queue.closed = self.is_on_the_forge
+        self.queue = WatchedQueue(self.is_on_the_forge)
         self.restart()
 
     def restart(self) -> None:
         """Begin with a writer that knows nothing."""
-        self.home = Home(self.here, self.remote, self.ledger, lambda: self.now, self.reached)
+        self.home = Home(HomeBranch(self.here, self.remote, self.reached), self.ledger, lambda: self.now)
         self.writer = Writer(self.here, self.queue, PLATFORM, lambda: NOON, self.reached, lambda _: self.home)
         self.head = None
 
@@ -73,7 +75,7 @@ class World:
 
     def is_on_the_forge(self, closings: Sequence[Closing]) -> None:
         """Hold what is about to be answered against the forge's main, as it is there now."""
-        main = self.there.head() if self.home._is_established() else None
+        main = self.there.head() if self.home.branch.is_established else None
         for each in closings:
             if main is not None and each.request is not None:
                 assert self.there.descends(main, each.commit), "answered before it was there"
@@ -312,7 +314,6 @@ DEATHS = st.lists(st.sampled_from(["after-take", "after-pack", "before-push", "a
 async def test_whatever_goes_wrong_each_request_is_carried_out_once(
     world: World, faults: list[Fault], deaths: list[str], batches: list[int]
 ) -> None:
-    world.queue.requests.clear()
     world.remote.faults, world.deaths = list(faults), list(deaths)
     asked: list[UUID] = []
     before = world.carried_out() if world.there.head() else Counter[str]()

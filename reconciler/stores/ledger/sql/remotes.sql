@@ -1,11 +1,14 @@
 -- name: tell
-INSERT INTO remotes (name, reason) VALUES (%(name)s, %(reason)s)
-ON CONFLICT (name) DO UPDATE SET reason = excluded.reason, at = now()
-WHERE remotes.reason <> excluded.reason
+INSERT INTO remotes (name, address, reason) VALUES (%(name)s, %(address)s, %(reason)s)
+ON CONFLICT (name) DO UPDATE SET
+    address = excluded.address, reason = excluded.reason, at = now(),
+    commit = CASE WHEN remotes.address = excluded.address THEN remotes.commit ELSE '' END
+WHERE (remotes.address, remotes.reason) <> (excluded.address, excluded.reason)
 
 -- name: reached
-INSERT INTO remotes (name, commit) VALUES (%(name)s, %(commit)s)
-ON CONFLICT (name) DO UPDATE SET commit = excluded.commit, reason = '',
+INSERT INTO remotes (name, address, commit) VALUES (%(name)s, %(address)s, %(commit)s)
+ON CONFLICT (name) DO UPDATE SET
+    address = excluded.address, commit = excluded.commit, reason = '',
     at = CASE WHEN remotes.reason = '' THEN remotes.at ELSE now() END
 
 -- name: pushed

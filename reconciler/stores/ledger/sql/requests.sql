@@ -19,7 +19,8 @@ WHERE key IS NOT NULL AND state <> 'waiting' AND created_at <= now() - %(older_t
 SELECT pg_notify('ordain_requests', '')
 
 -- name: status
-SELECT id, state, commit, problems, conflict, change, CASE WHEN conflict THEN writes ELSE '[]' END AS writes,
+SELECT id, state, commit, problems, conflict, change, pushed_at,
+       CASE WHEN conflict THEN writes ELSE '[]' END AS writes,
        CASE WHEN state IN ('committed', 'proposed', 'closed') THEN paths
             ELSE jsonb_path_query_array(writes, '$[*] ? (@.action != "guard").path') END AS paths
 FROM write_requests WHERE id = %(id)s
