@@ -16,6 +16,7 @@ from rich.live import Live
 from api.cli.root import root_option
 from api.cli.status_table import notice_line, status_table
 from intents.problems import InvalidIntent
+from reconciler.ports.errors import Stalled, Waiting
 from reconciler.services.control import StartFailed, run_foreground, start_detached, stop
 from reconciler.services.layout import Layout
 from reconciler.services.lock import AlreadyRunning, supervisor_of
@@ -26,6 +27,8 @@ from reconciler.services.supervisor import Notice
 START_SECONDS = 90.0
 REFRESH_SECONDS = 1.0
 PIPE_WIDTH = 160
+READABLE = (AlreadyRunning, StartFailed, NotSetUp, InvalidIntent, PermissionError, Stalled, Waiting)
+"""Errors whose message tells a person what to do."""
 
 
 @click.command()
@@ -163,6 +166,8 @@ class readable_errors:  # noqa: N801 - a context manager reads as a verb
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, AlreadyRunning | StartFailed | NotSetUp | InvalidIntent | PermissionError):
+        if isinstance(
+            error, AlreadyRunning | StartFailed | NotSetUp | InvalidIntent | PermissionError | Stalled | Waiting
+        ):
             click.echo(f"ordain: {error}", err=True)
             sys.exit(1)

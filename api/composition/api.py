@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api.composition.engines import objects, pipelines
 from api.composition.process import Process, background, now
+from api.composition.remotes import Remotes
 from api.http.app import create_app
 from api.http.context import ApiContext
 from api.http.platform_status import PlatformStatus
@@ -18,6 +19,7 @@ from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.status import collect
 from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
+from reconciler.stores.ledger.remotes import LedgerRemotes
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.loop import wake_on
 from reconciler.workers.open_changes import OpenChanges
@@ -26,7 +28,7 @@ from reconciler.workers.open_changes import OpenChanges
 async def serve_api(settings: Settings) -> None:
     """Serve HTTP on the unix socket until SIGTERM."""
     process = Process.of(settings, PostgresRole.API)
-    storage = objects(settings)
+    storage, remotes = objects(settings), LedgerRemotes(process.database)
     context = ApiContext(
         head=process.head,
         repository=process.repository,
@@ -39,6 +41,9 @@ async def serve_api(settings: Settings) -> None:
         now=now,
         new_id=uuid4,
         open_changes=OpenChanges(process.repository),
+        remotes=remotes,
+        webhook_secret=Remotes(settings.layout).webhook_secret,
+        hint_forge=remotes.hint,
     )
     arrivals = LedgerArrivals(process.database)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.composition.process import PLATFORM, now
+from api.composition.remotes import Remotes, home_address
 from intents.documents import of_spec
 from intents.kinds import PlatformSpec
 from intents.reading import read
@@ -21,7 +22,8 @@ from reconciler.services.part import Part
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import migrate
-from reconciler.workers.seeding import seed
+from reconciler.workers.home_branch import HomeBranch
+from reconciler.workers.seeding import seed, tree_of
 from reconciler.workers.tree_at_head import advanced
 
 SEEDED_FOLDERS = ("platform", "tenants", "templates")
@@ -42,12 +44,21 @@ async def platform_parts(settings: Settings) -> Sequence[Part]:
 
 
 def prepare_repository(layout: Layout) -> None:
-    """Make the state repository where there is none, and its first commit from the root's folders."""
+    """Make the state repository where there is none; its main is the forge's, or a first one of the root's folders.
+
+    Raises Waiting or Stalled where the root's platform.yaml names a forge as home that cannot be asked now.
+    """
     repository = (
         GitRepository(layout.repository) if layout.repository.exists() else GitRepository.create(layout.repository)
     )
+    if repository.head() is not None:
+        return
+    files = dict(_seed_files(layout.root))
+    home = home_address(tree_of(files))
+    if home is not None:
+        HomeBranch(repository, Remotes(layout).git(home)).settle()
     if repository.head() is None:
-        seed(repository, dict(_seed_files(layout.root)), uuid4(), PLATFORM, now())
+        seed(repository, files, uuid4(), PLATFORM, now())
 
 
 def _seed_files(root: Path) -> Iterator[tuple[str, bytes]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
 
 from api.composition.engines import environments, objects, pipelines
 from api.composition.process import PLATFORM, Process, now, until_told
+from api.composition.remotes import Remotes
 from reconciler.drivers.catalog import ApiCatalog
 from reconciler.drivers.local.edge import EdgePerson, EnvoyEdge
 from reconciler.drivers.local.triton import LocalModelServers
@@ -18,12 +20,14 @@ from reconciler.services.settings import PostgresRole, Settings
 from reconciler.stores.bus import JetStreamBus
 from reconciler.stores.git.upkeep import GitUpkeep
 from reconciler.stores.ledger.events import LedgerOutbox
+from reconciler.stores.ledger.remotes import LedgerRemotes
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.runs import LedgerRuns
 from reconciler.stores.ledger.status import LedgerLeases, LedgerStatus
 from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
+from reconciler.workers.mirror import Mirror
 from reconciler.workers.publisher import Publisher
 from reconciler.workers.request_sweep import SWEEP_SECONDS as REQUEST_SWEEP_SECONDS
 from reconciler.workers.request_sweep import RequestSweep
@@ -68,6 +72,9 @@ async def run_reconciler(settings: Settings) -> None:
     run_sweep = RunSweep(runs, engine)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
+    mirror = Mirror(
+        process.repository, process.head, LedgerRemotes(process.database), Remotes(settings.layout).git, time.monotonic
+    )
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
     loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
     await until_told(
@@ -79,8 +86,11 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("upkeep", Housekeeper(GitUpkeep(settings.layout.repository)).turn, sweep=UPKEEP_SWEEP_SECONDS),
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),
+        loops.alone("mirror", mirror.turn),
         loops.alone("publisher", Publisher(outbox, bus).turn),
-        wake_on(lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts")),
+        wake_on(
+            lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts", "mirror")
+        ),
         wake_on(outbox.hints, *loops.wakes("publisher")),
         wake_on(lambda: bus.hints("run-orchestrator", "ordain.*.*.run.*"), *loops.wakes("run-orchestrator")),
         wake_on(

@@ -25,6 +25,7 @@ from api.http import (
     schedules,
     templates,
     training_jobs,
+    webhooks,
 )
 from api.http.browsers import refuse_foreign_writes
 from api.http.caller import TenantInPath
@@ -65,6 +66,8 @@ def create_app(context: ApiContext, lifespan: Lifespan) -> FastAPI:
     for noun in NOUNS:
         api.include_router(noun.router)
     app.include_router(api, responses=problems.PROBLEM_RESPONSES)
+    # Webhooks are signed, whatever their Origin and type say.
+    app.include_router(webhooks.router, prefix="/api/v1", responses=problems.PROBLEM_RESPONSES)
     app.include_router(operations.router, responses=problems.PROBLEM_RESPONSES)
     app.include_router(pages.router)
     problems.install(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -16,6 +16,7 @@ from reconciler.ports.changes import Changes
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.reads import TenantReads
+from reconciler.ports.remotes import RemoteReads
 from reconciler.ports.repository import Repository
 from reconciler.ports.requests import RequestQueue
 from reconciler.workers.open_changes import OpenChanges
@@ -72,6 +73,11 @@ class ApiContext:
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
     open_changes: OpenChanges
+    remotes: RemoteReads
+    webhook_secret: Callable[[str], str | None]
+    """Returns what the forge at an address signs its webhooks with, or None; blocks, raises Stalled."""
+    hint_forge: Callable[[], Awaitable[None]]
+    """Lets whoever follows the forge look there now."""
     answered: Broadcast = field(default_factory=Broadcast)
     happened: Broadcast = field(default_factory=Broadcast)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.http.caller import CallerDep
 from api.http.context import context_of
+from api.http.remotes import repository_view
 from api.http.writes import ContextDep
 from reconciler.ports.errors import Waiting
 
@@ -42,5 +43,8 @@ async def readyz(request: Request) -> Health:
 
 @router.get("/api/v1/status")
 async def status(context: ContextDep, caller: CallerDep) -> dict[str, Any]:
-    """Return every part of the platform with its health, and the tenant's own model servers."""
-    return await context.platform_status.of_tenant(caller.tenant)
+    """Return every part of the platform with its health, the tenant's own model servers, and where main is."""
+    return {
+        **await context.platform_status.of_tenant(caller.tenant),
+        "repository": await repository_view(context),
+    }

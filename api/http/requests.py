@@ -10,6 +10,7 @@ from api.http.caller import ScopeDep
 from api.http.commits import reflects
 from api.http.conflicts import conflicts
 from api.http.problems import not_found, seen
+from api.http.remotes import delivery_of
 from api.http.writes import ContextDep, RequestView, write_answer
 
 router = APIRouter(prefix="/requests", tags=["writes"])
@@ -24,4 +25,7 @@ async def get_request(context: ContextDep, caller: ScopeDep, request_id: UUID, r
     answer = write_answer(status)
     reflects(request, answer.commit)
     disputed = conflicts(caller.tree, status.writes, (problem.path for problem in status.problems))
-    return RequestView(**answer.model_dump(), problems=seen(status.problems), conflicts=disputed)
+    delivery = await delivery_of(context, status)
+    return RequestView(
+        **answer.model_dump(), **delivery.model_dump(), problems=seen(status.problems), conflicts=disputed
+    )

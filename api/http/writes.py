@@ -21,6 +21,7 @@ from api.http.context import ApiContext, context_of
 from api.http.known_changes import known_change
 from api.http.plans import plan_change_of
 from api.http.problems import ConflictView, ProblemDetails, ProblemView, Refusal, refusal
+from api.http.remotes import Delivery
 from intents.checks import Facts
 from intents.problems import Problem
 from intents.tree import Tree
@@ -58,7 +59,7 @@ class WriteAnswer(BaseModel):
     change: str | None = Field(default=None, description="the change that others have to approve, or that it is about")
 
 
-class RequestView(WriteAnswer):
+class RequestView(WriteAnswer, Delivery):
     """What became of a request."""
 
     problems: list[ProblemView]

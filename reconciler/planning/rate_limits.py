@@ -37,7 +37,7 @@ class Limits:
         if self.status == _TOO_MANY_REQUESTS:
             return True
         told = "retry-after" in self.headers or self._number("x-ratelimit-remaining") == 0
-        return self.status in _LIMITING and (told or "rate limit" in self.message.lower())
+        return self.status == _FORBIDDEN and (told or "rate limit" in self.message.lower())
 
     def pause(self, now: datetime, refusals: int = 0) -> float:
         """Return the seconds to ask nothing; 0 where nothing is in the way.

@@ -29,6 +29,11 @@ class Layout:
         return self.state / "settings.json"
 
     @property
+    def credentials(self) -> Path:
+        """Where people name the credentials of repositories elsewhere; see credentials.py."""
+        return self.state / "credentials.json"
+
+    @property
     def repository(self) -> Path:
         return self.state / "state.git"
 

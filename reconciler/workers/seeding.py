@@ -38,20 +38,31 @@ def seed(repository: Repository, files: Mapping[str, bytes], uid: UUID, committe
     return True
 
 
+def tree_of(files: Mapping[str, bytes]) -> Tree:
+    """Return the tree of the files that can be read."""
+    return Tree.empty().advance(_documents(files, []))
+
+
 def check_files(files: Mapping[str, bytes]) -> None:
     """Raise InvalidIntent with every problem of a whole tree of files."""
     problems: list[Problem] = []
+    documents = _documents(files, problems)
+    tree = Tree.empty().advance(documents)
+    problems.extend(check_packages(documents.values(), files, allowed_images(tree)))
+    problems.extend(refusing(check(Tree.empty(), tree)))
+    if problems:
+        raise InvalidIntent(problems)
+
+
+def _documents(files: Mapping[str, bytes], problems: list[Problem]) -> dict[str, Document[Spec]]:
+    """Read the files; what is wrong with them goes to `problems`."""
     documents: dict[str, Document[Spec]] = {}
     for path, body in sorted(files.items()):
         try:
             documents |= _read(path, body)
         except InvalidIntent as invalid:
             problems.extend(invalid.problems)
-    tree = Tree.empty().advance(documents)
-    problems.extend(check_packages(documents.values(), files, allowed_images(tree)))
-    problems.extend(refusing(check(Tree.empty(), tree)))
-    if problems:
-        raise InvalidIntent(problems)
+    return documents
 
 
 def _read(path: str, body: bytes) -> dict[str, Document[Spec]]:
