@@ -167,6 +167,8 @@ Duration = Annotated[
 """A whole number of s, m or h; `intents.quantities.duration_seconds` gives its seconds."""
 Url = Annotated[str, Field(max_length=500, pattern=r"^(?:https?|ssh|git)://[^\s@]+$")]
 """An absolute address without credentials in it."""
+ForgeUrl = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s@/]+(?:/[^\s@/?#]+){2,}$")]
+"""The address of a repository on a forge, as people open it: `https://<host>/<owner>/<name>`."""
 Image = Annotated[
     str, Field(max_length=300, pattern=r"^[a-z0-9]+(?:[._/:-][a-z0-9]+)*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$")
 ]

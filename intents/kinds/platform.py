@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from intents.kinds.base import GpuType, ImagePattern, Part, Spec, Url, Word, refuse
+from intents.kinds.base import ForgeUrl, GpuType, ImagePattern, Part, Spec, Url, Word, refuse
 from intents.kinds.members import Subject
 
 # 253 characters less a label and its dot is what a base domain may have.
@@ -34,8 +34,8 @@ class Forge(Part):
 
     provider: ForgeProvider
     """The sort of forge."""
-    url: Url
-    """The address of the repository on the forge."""
+    url: ForgeUrl
+    """The address of the repository on the forge, such as https://github.com/acme/intents."""
 
 
 class Repository(Part):
@@ -47,7 +47,7 @@ class Repository(Part):
     forge: Forge | None = None
     """The repository on the forge; given with home `forge`, and only with it."""
     mirror: Url | None = None
-    """Where main is pushed to and never read from; for home `local`."""
+    """Where main and the rendered branches are pushed to and never read from; for home `local`."""
 
     @model_validator(mode="after")
     def _home_is_told(self) -> Self:

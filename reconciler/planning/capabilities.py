@@ -20,7 +20,7 @@ from intents.kinds import (
 )
 from intents.kinds.cluster import Driver, KServeMode
 from intents.kinds.model_deployment import Access
-from intents.kinds.platform import AuthMode, Home
+from intents.kinds.platform import AuthMode
 from intents.problems import Problem, Severity
 
 Gap = tuple[tuple[str, ...], str]
@@ -82,8 +82,6 @@ def _of_deployment(spec: ModelDeploymentSpec) -> Iterator[Gap]:
 def _of_platform(spec: PlatformSpec) -> Iterator[Gap]:
     if spec.auth.mode is AuthMode.JWT:
         yield ("spec", "auth"), "authentication by JWT"
-    if spec.repository.home is Home.FORGE or spec.repository.mirror is not None:
-        yield ("spec", "repository"), "a forge or mirror"
 
 
 def _of_cluster(spec: ClusterSpec) -> Iterator[Gap]:

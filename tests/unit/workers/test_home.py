@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import pygit2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pygit2.enums import FileMode, ObjectType
 
 from intents.authority import Principal
 from reconciler.planning.writing import RequestId, Write, WriteAction, WriteRequest
@@ -296,10 +298,32 @@ async def test_a_main_without_our_platform_is_not_followed(world: World, body: b
     assert world.here.head() == world.there.head()
 
 
-async def test_a_trailer_that_people_wrote_does_no_harm(world: World) -> None:
+def hostile_commit(there: GitRepository) -> str:
+    """Put a commit on main as git lets anybody make one: no text in names, message or person, and odd entries."""
+    objects, head = pygit2.Repository(str(there.path)), there.head() or ""
+    blob = objects.create_blob(b"kind: [\xff")
+    inner = objects.TreeBuilder()
+    inner.insert("link", blob, FileMode.LINK)
+    inner.insert("module", pygit2.Oid(hex="1" * 40), FileMode.COMMIT)
+    inner.insert("run.yaml", blob, FileMode.BLOB)
+    raw = objects.read(objects[head].peel(pygit2.Commit).tree_id)[1] + b"40000 zz\xff\x00" + inner.write().raw
+    root = objects.write(ObjectType.TREE, raw)
+    lines = [
+        f"tree {root}\nparent {head}\n".encode(),
+        b"author \xff\xfe <\xff> 1 +0000\ncommitter x <> 99999999999 +9999\n\n",
+        b"\xff\xfe\x01\n\nOrdain-Request: not-a-request\nOrdain-Key: \xff\n",
+    ]
+    made = str(objects.write(ObjectType.COMMIT, b"".join(lines)))
+    there.move(MAIN, head, made)
+    return made
+
+
+async def test_a_commit_that_anybody_can_make_does_no_harm(world: World) -> None:
     await world.settle()
-    foreign_commit(world.there, {"notes/a.md": b"1"}, "By hand\n\nOrdain-Request: not-a-request")
+    hostile = hostile_commit(world.there)
+    asked = await world.ask("a")
     await world.settle()
+    assert world.here.info(world.queue.answers[asked]).parent == hostile
     assert world.queue.head == world.there.head()
 
 
