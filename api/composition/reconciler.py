@@ -27,6 +27,7 @@ from reconciler.stores.ledger.status import LedgerLeases, LedgerStatus
 from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
+from reconciler.workers.main_check import MainCheck
 from reconciler.workers.mirror import Mirror
 from reconciler.workers.publisher import Publisher
 from reconciler.workers.request_sweep import SWEEP_SECONDS as REQUEST_SWEEP_SECONDS
@@ -72,9 +73,9 @@ async def run_reconciler(settings: Settings) -> None:
     run_sweep = RunSweep(runs, engine)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
     serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
-    mirror = Mirror(
-        process.repository, process.head, LedgerRemotes(process.database), Remotes(settings.layout).git, time.monotonic
-    )
+    remotes, known = Remotes(settings.layout), LedgerRemotes(process.database)
+    mirror = Mirror(process.repository, process.head, known, remotes.git, time.monotonic)
+    main_check = MainCheck(process.repository, process.head, remotes.forge)
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
     loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
     await until_told(
@@ -87,6 +88,7 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
         loops.alone("rollouts", rollouts.turn),
         loops.alone("mirror", mirror.turn),
+        loops.alone("main-check", main_check.turn),
         loops.alone("publisher", Publisher(outbox, bus).turn),
         wake_on(
             lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts", "mirror")

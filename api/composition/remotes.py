@@ -31,6 +31,7 @@ class Remotes:
 
     layout: Layout
     _apps: dict[tuple[str, str], AppTokens] = field(default_factory=dict)
+    _forges: dict[kinds.Forge, Forge] = field(default_factory=dict)
 
     @property
     def credentials(self) -> Credentials:
@@ -42,9 +43,11 @@ class Remotes:
         return GitRemote(self.layout.repository, address, self.token(address))
 
     def forge(self, at: kinds.Forge) -> Forge:
-        """Return a repository by the API of its forge."""
-        made = GiteaForge if at.provider is kinds.ForgeProvider.GITEA else GitHubForge
-        return made(at.url, self.token(at.url))
+        """Return a repository by the API of its forge; always the same one, which knows the forge's limits."""
+        if at not in self._forges:
+            made = GiteaForge if at.provider is kinds.ForgeProvider.GITEA else GitHubForge
+            self._forges[at] = made(at.url, self.token(at.url))
+        return self._forges[at]
 
     def webhook_secret(self, address: str) -> str | None:
         """Return what the forge at an address signs its webhooks with, or None where nothing says so."""

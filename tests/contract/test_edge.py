@@ -255,6 +255,13 @@ async def test_unknown_hosts_are_answered_404(site: Site) -> None:
     assert (await site.ask("localhost", "/healthz")).json()["name"] == "api"
 
 
+async def test_a_forge_on_this_machine_can_send_webhooks(site: Site) -> None:
+    await site.edge.publish(config())
+    said = (await site.ask("127.0.0.1", "/api/v1/webhooks/gitea", "POST")).json()
+    assert (said["name"], said["path"]) == ("api", "/api/v1/webhooks/gitea")
+    assert (await site.ask("127.0.0.1", "/api/v1/runs", "POST")).status_code == httpx.codes.NOT_FOUND
+
+
 async def test_a_deployment_without_a_server_says_so(site: Site) -> None:
     await site.edge.publish(config(*site.backends(0, 0)))
     answer = await site.infer()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -24,9 +24,9 @@ _TYPE = "type.googleapis.com/"
 _TRUSTED = ("x-tenant-id", "x-project-id", "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups")
 # No model server has a use for a person's credentials; the last would open Triton's restricted endpoints.
 _NOT_FOR_MODELS = ("authorization", "cookie", "x-ordain-secret")
-# Loopback names reach the API for its health only: tenants have hosts.
+# Loopback names reach the API for its health, and for a forge on this machine: tenants have hosts.
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1")
-_HEALTH_PATHS = ("/healthz", "/readyz")
+_LOOPBACK_PATHS = ({"path": "/healthz"}, {"path": "/readyz"}, {"prefix": "/api/v1/webhooks/"})
 # uvicorn closes idle connections after 5 s; a request sent into the closing would fail, so the edge closes first.
 _API_IDLE = "4s"
 _MODEL_IDLE = "60s"
@@ -62,7 +62,7 @@ def route_resources(config: EdgeConfig, person: EdgePerson) -> list[Resource]:
     hosts = [
         *(_tenant_host(tenant, name, config.routes, person) for tenant, name in _names(config)),
         _host("bare", [config.base_domain], [*_nothing_served(), _api_route({"prefix": "/"}, person.headers)]),
-        _host("loopback", _LOOPBACK_NAMES, [*_health_routes(person), _refusal({"prefix": "/"}, _use_a_host(config))]),
+        _host("loopback", _LOOPBACK_NAMES, [*_loopback_routes(person), _refusal({"prefix": "/"}, _use_a_host(config))]),
         _host("unknown", ["*"], [_refusal({"prefix": "/"}, _use_a_host(config))]),
     ]
     return [
@@ -142,14 +142,14 @@ def _destination(backends: Sequence[Backend]) -> Resource:
     return {"weighted_clusters": {"clusters": [{"name": each.server, "weight": each.weight} for each in backends]}}
 
 
-def _api_route(match: Resource, headers: dict[str, str]) -> Resource:
+def _api_route(match: Mapping[str, str], headers: dict[str, str]) -> Resource:
     """Return a route to the API. No time-out, for streams of events; a restarting API is waited for, briefly."""
     action = {"cluster": API_CLUSTER, "timeout": "0s", "retry_policy": _retries(6, "0.1s")}
     return {"match": match, "route": action, **_set_headers(headers)}
 
 
-def _health_routes(person: EdgePerson) -> list[Resource]:
-    return [_api_route({"path": path}, person.headers) for path in _HEALTH_PATHS]
+def _loopback_routes(person: EdgePerson) -> list[Resource]:
+    return [_api_route(match, person.headers) for match in _LOOPBACK_PATHS]
 
 
 def _retries(times: int, first_wait: str) -> Resource:
