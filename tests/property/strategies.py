@@ -29,6 +29,7 @@ SHARES = st.integers(0, 100)
 PRICES = st.floats(0, 1_000_000)
 DURATIONS = st.from_regex(r"[1-9][0-9]{0,4}[smh]", fullmatch=True)
 URLS = st.from_regex(r"https://[a-z]{1,10}\.example/[a-z]{0,5}", fullmatch=True)
+FORGE_URLS = st.from_regex(r"https?://[a-z]{1,10}\.example(:[0-9]{1,4})?/[a-z]{1,5}/[a-z.]{1,5}", fullmatch=True)
 IMAGES = st.from_regex(r"[a-z]{1,8}\.example/[a-z]{1,8}:[a-z0-9]{1,5}(@sha256:[0-9a-f]{64})?", fullmatch=True)
 _METADATA = ("169.254.169.254", "fd00:ec2::254")
 NETWORKS = st.ip_addresses(v=4).map(lambda address: f"{address}/32").filter(
@@ -163,7 +164,7 @@ DOCUMENTS: dict[Kind, st.SearchStrategy[dict[str, Any]]] = {
                 {
                     **_UID,
                     "home": st.just("forge"),
-                    "forge": st.fixed_dictionaries({"provider": st.just("gitea"), "url": URLS}),
+                    "forge": st.fixed_dictionaries({"provider": st.just("gitea"), "url": FORGE_URLS}),
                 }
             ),
             "admins": st.lists(_SUBJECTS, min_size=1, max_size=3),
