@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
@@ -31,8 +34,23 @@ COMMANDS = {
 """Modules of the commands; each is imported when its command is called, and starts without the others' libraries."""
 
 
+INTERRUPTED = 130
+"""How a shell says that Ctrl-C ended a command; 1 would be taken for problems that were found."""
+
+
 class Commands(click.Group):
-    """The group of `COMMANDS`, in the order they are listed."""
+    """The group of `COMMANDS`, in the order they are listed. Whatever the machine refuses them is told in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _let_every_character_be_written()
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # of `| head`, which click ends in silence
+                raise
+            raise _Denied(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *(name for name in super().list_commands(ctx) if name not in COMMANDS)]
@@ -42,6 +60,23 @@ class Commands(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
+
+
+class _Denied(click.ClickException):
+    """The machine does not let a file, or the output, be read or written."""
+
+    exit_code = 2
+
+    def __init__(self, error: OSError) -> None:
+        where = f"{error.filename}: " if error.filename else ""
+        super().__init__(f"{where}{error.strerror or error}")
+
+
+def _let_every_character_be_written() -> None:
+    """Escape what the terminal's encoding lacks: a plan has arrows, and tenants write in every script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -73,7 +73,10 @@ CATALOGUE: dict[str, Explanation] = {
         "Give exactly one person or group.",
     ),
     # references
-    "no-platform": Explanation("The tree has no platform/platform.yaml.", "Put it back."),
+    "no-platform": Explanation(
+        "The tree has no platform/platform.yaml.",
+        "Put it back; in a new repository write it: `ordain explain Platform` has its fields.",
+    ),
     "unknown-tenant": Explanation("There is no such tenant.", "Correct the name, or add the tenant."),
     "unknown-project": Explanation("The tenant has no such project.", "Correct the name, or add the project."),
     "unknown-cluster": Explanation("There is no such cluster.", "Correct the name, or add the cluster."),

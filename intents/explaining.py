@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from intents.authority import written_by
@@ -218,11 +219,11 @@ def overview() -> str:
     return _columns([("KIND", "PATH", "WRITTEN BY"), *rows])
 
 
-def to_text(field: Field, *, recursive: bool = False) -> str:
-    """Return the page of a kind or a field for a terminal."""
-    blocks = [_columns(list(_head(field))), _described(field)]
+def to_text(field: Field, *, recursive: bool = False, width: int | None = None) -> str:
+    """Return the page of a kind or a field for a terminal, that many characters wide: of any width, if None."""
+    blocks = [_columns(list(_head(field)), width), _described(field, width)]
     if field.fields:
-        blocks.append("FIELDS:\n" + _columns(list(_rows(field, len(field.path), recursive=recursive))))
+        blocks.append("FIELDS:\n" + _columns(list(_rows(field, len(field.path), recursive=recursive)), width))
     return "\n\n".join(blocks)
 
 
@@ -245,9 +246,12 @@ def _head(field: Field) -> Iterator[tuple[str, ...]]:
         yield "EXAMPLE:", field.example
 
 
-def _described(field: Field) -> str:
-    lines = field.description.splitlines()
-    return "\n".join(("DESCRIPTION:", *(f"    {line}".rstrip() for line in lines)))
+def _described(field: Field, width: int | None) -> str:
+    paragraphs = field.description.split("\n\n")
+    if width is not None:
+        paragraphs = [" ".join(each.split()) for each in paragraphs]
+    rows: list[tuple[str, ...]] = [("   ", line) for each in paragraphs for line in (*each.splitlines(), "")]
+    return "\n".join(("DESCRIPTION:", _columns(rows, width, gap=1).rstrip()))
 
 
 def _rows(field: Field, depth: int, *, recursive: bool) -> Iterator[tuple[str, ...]]:
@@ -261,8 +265,17 @@ def _rows(field: Field, depth: int, *, recursive: bool) -> Iterator[tuple[str, .
             yield from _rows(each, depth, recursive=recursive)
 
 
-def _columns(rows: list[tuple[str, ...]]) -> str:
-    """Set rows in columns two blanks apart; the last one is as long as it is."""
+_LEAST = 24
+"""Characters of the last column; where fewer are left, it goes beyond the edge."""
+
+
+def _columns(rows: list[tuple[str, ...]], width: int | None = None, gap: int = 2) -> str:
+    """Set rows in columns with a gap between; the last one goes on in further lines where it would be too wide."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = ("  ".join((*map(str.ljust, row[:-1], widths), row[-1])) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    room = width - sum(widths) - gap * len(widths) if width is not None else 0
+    lines: list[str] = []
+    for *first, last in rows:
+        parts = wrap(last, room, break_long_words=False, break_on_hyphens=False) or [""] if room >= _LEAST else [last]
+        start = "".join(f"{text:{size}}{' ' * gap}" for text, size in zip(first, widths, strict=True))
+        lines += [f"{start if not at else ' ' * len(start)}{part}".rstrip() for at, part in enumerate(parts)]
+    return "\n".join(lines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+
 import click
 
 from api.cli.refusals import refused
@@ -23,4 +26,5 @@ def explain(what: str, recursive: bool) -> None:  # noqa: FBT001 - click passes 
     name, *path = what.split(".")
     with refused(explaining.NothingToExplain):
         field = explaining.explain(explaining.kind_of(name), tuple(path))
-        click.echo(explaining.to_text(field, recursive=recursive))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(explaining.to_text(field, recursive=recursive, width=width))

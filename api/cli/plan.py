@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from api.cli.arguments import FOLDER, REF
 from api.cli.refusals import readable
 from reconciler.memory import without_collection
 
@@ -16,13 +17,12 @@ if TYPE_CHECKING:  # loaded when the command is called: other commands start wit
     from reconciler.planning.plan import ChangePlan
 
 FORMATS = ("text", "json", "markdown")
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("directory", type=FOLDER, default=".", metavar="[DIR]")
-@click.option("--base", metavar="REF", help="Since the change left this commit.  [default: main, else HEAD]")
-@click.option("--head", metavar="REF", help="The change ends in this commit, not in the files of the folder.")
+@click.option("--base", type=REF, metavar="REF", help="Since the change left this commit.  [default: main, else HEAD]")
+@click.option("--head", type=REF, metavar="REF", help="The change ends in this commit, not in the files of the folder.")
 @click.option("--cluster", metavar="CLUSTER", help="Show only what is on this cluster.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 def plan(directory: Path, base: str | None, head: str | None, cluster: str | None, form: str) -> None:

@@ -9,21 +9,20 @@ from pathlib import Path
 import click
 
 from api.cli import validating
+from api.cli.arguments import FOLDER, PERSON, REF
 from api.cli.refusals import readable
 from api.cli.report import Form
 from api.cli.report_forms import FORMS
 from reconciler.memory import without_collection
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command()
 @click.argument("directory", type=FOLDER, default=".", metavar="[DIR]")
-@click.option("--ref", metavar="REF", help="Look at this commit, not at the files of the folder.")
-@click.option("--base", metavar="REF", help="Look at the change since this commit as well.")
+@click.option("--ref", type=REF, metavar="REF", help="Look at this commit, not at the files of the folder.")
+@click.option("--base", type=REF, metavar="REF", help="Look at the change since this commit as well.")
 @click.option("--changed-only", is_flag=True, help="Tell only what the change does wrong.")
 @click.option("--stdin", "hook", is_flag=True, help="Be git's hook pre-receive: `<old> <new> <ref>` a line.")
-@click.option("--as", "who", metavar="USER[,GROUP…]", help="Check that this person may make the change.")
+@click.option("--as", "who", type=PERSON, metavar="USER[,GROUP…]", help="Check that this person may make the change.")
 @click.option("--crds", type=FOLDER, metavar="DIR", help="Hold manifests against the definitions in DIR, strictly.")
 @click.option("--format", "form", type=click.Choice([each.value for each in Form]), default="text", show_default=True)
 def validate(

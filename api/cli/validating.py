@@ -49,9 +49,12 @@ def definitions_in(folder: Path) -> CrdSet:
     """Read the CustomResourceDefinitions of a folder. Raises Unreadable."""
     try:
         files = (file for file in sorted(folder.rglob("*")) if file.suffix in {".yaml", ".yml"})
-        return CrdSet.load(file.read_bytes() for file in files)
+        found = CrdSet.load(file.read_bytes() for file in files)
     except (NoDefinition, OSError) as error:
         raise Unreadable(f"the definitions in {folder} cannot be read: {error}") from error
+    if not found.definitions:
+        raise Unreadable(f"there is no CustomResourceDefinition in the .yaml and .yml files of {folder}")
+    return found
 
 
 def report_of(question: Question, problems: tuple[Problem, ...], seconds: float, root: str) -> Report:

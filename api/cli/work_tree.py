@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.composition.snapshots import sight
+from api.composition.snapshots import work_tree
 from intents.tree import Tree
-from reconciler.ports.snapshots import FOLDERS
 
 
 def tree_in(root: Path) -> Tree:
@@ -14,7 +13,5 @@ def tree_in(root: Path) -> Tree:
 
     A folder without any is where a repository begins: an empty tree. Raises Stalled.
     """
-    if not any((root / folder).is_dir() for folder in FOLDERS):
-        return Tree.empty()
-    _, state = sight(root).states()
+    _, state = work_tree(root).states()
     return state.tree

@@ -46,11 +46,33 @@ class Sight:
 def sight(directory: Path, ref: str | None = None, base: str | None = None) -> Sight:
     """Look at a folder, or at the commit `ref`, and where `base` is given, at that commit before it. Raises Stalled.
 
-    A bare repository has no files to look at: there it is the commit that HEAD names.
+    A bare repository has no files to look at: there it is the commit that HEAD names. A place without any intent,
+    before and after, is no repository of intents: whoever asks is in the wrong folder.
     """
-    has_files = any((directory / folder).is_dir() for folder in FOLDERS)
-    after = FolderSnapshot(directory) if ref is None and has_files else _commit(directory, ref or "HEAD")
-    return Sight(after, _commit(directory, base) if base else None)
+    after, before = _after(directory, ref), _commit(directory, base) if base is not None else None
+    if not any(each.blobs() for each in (after, before) if each):
+        raise Stalled(_nothing_in(f"{directory} at {ref}" if ref else str(directory)))
+    return Sight(after, before)
+
+
+def work_tree(directory: Path) -> Sight:
+    """Look at a folder as it lies there, committed or not, with intents in it or none yet."""
+    return Sight(FolderSnapshot(directory))
+
+
+def _after(directory: Path, ref: str | None) -> Snapshot:
+    if ref is not None:
+        return _commit(directory, ref)
+    if any((directory / folder).is_dir() for folder in FOLDERS):
+        return FolderSnapshot(directory)
+    try:
+        return _commit(directory, "HEAD")
+    except Stalled as error:
+        raise Stalled(f"{_nothing_in(str(directory))} ({error})") from error
+
+
+def _nothing_in(place: str) -> str:
+    return f"there are no intents in {place}: name the folder that holds {', '.join(f'{each}/' for each in FOLDERS)}"
 
 
 def push(directory: Path, lines: Iterable[bytes], environment: Mapping[str, str] = os.environ) -> Sight | None:

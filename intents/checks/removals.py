@@ -15,7 +15,8 @@ from intents.tree import PLATFORM_PATH
 
 def platform_stays(_: Change) -> Iterator[Problem]:
     """A tree has a platform."""
-    yield Problem("no-platform", PLATFORM_PATH, 0, 0, "the platform's own settings are missing", "put them back")
+    hint = "put it back; in a new repository write it: `ordain explain Platform` has its fields"
+    yield Problem("no-platform", PLATFORM_PATH, 0, 0, "the platform's own settings are missing", hint)
 
 
 def cluster_is_unused(change: Change) -> Iterator[Problem]:

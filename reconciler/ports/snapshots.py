@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from reconciler.ports.errors import Stalled
+
 FOLDERS = ("platform", "tenants", "templates")
 
 
@@ -16,6 +18,15 @@ def belongs(path: str) -> bool:
     """
     folder, _, rest = path.partition("/")
     return folder in FOLDERS and "__pycache__" not in rest and (folder != "templates" or "/" in rest)
+
+
+LARGEST = 16 << 20
+"""Bytes of one file that are read: no intent has more than 256 KiB, no package of the catalog more than some."""
+
+
+def too_large(path: str) -> Stalled:
+    """Return why a file is not read."""
+    return Stalled(f"{path} has more than {LARGEST >> 20} MiB: keep data out of a repository of intents")
 
 
 class Snapshot(Protocol):

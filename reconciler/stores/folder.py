@@ -9,7 +9,7 @@ from pathlib import Path
 
 from intents.writing import blob_id
 from reconciler.ports.errors import Stalled
-from reconciler.ports.snapshots import FOLDERS, belongs
+from reconciler.ports.snapshots import FOLDERS, LARGEST, belongs, too_large
 
 
 class FolderSnapshot:
@@ -60,6 +60,8 @@ class FolderSnapshot:
             if is_link:
                 return os.fsencode(os.readlink(file))  # noqa: PTH115
             with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
+                if os.fstat(opened.fileno()).st_size > LARGEST:
+                    raise too_large(file)
                 return opened.read()
         except OSError as error:
             raise Stalled(f"{file} cannot be read: {error.strerror}") from error

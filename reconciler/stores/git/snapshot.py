@@ -12,7 +12,7 @@ import pygit2
 from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Stalled
 from reconciler.ports.repository import Change
-from reconciler.ports.snapshots import FOLDERS, belongs
+from reconciler.ports.snapshots import FOLDERS, LARGEST, belongs, too_large
 from reconciler.stores.git.branches import open_branches
 from reconciler.stores.git.walk import changed_blobs
 
@@ -33,7 +33,10 @@ class CommitSnapshot:
     def body(self, path: str) -> bytes:
         """Return the bytes of one of the files."""
         with _whole(self._repository):
-            return self._repository[self._blobs[path]].peel(pygit2.Blob).data
+            blob = self._repository[self._blobs[path]].peel(pygit2.Blob)
+            if blob.size > LARGEST:
+                raise too_large(path)
+            return blob.data
 
     def beside(self) -> Mapping[str, str]:
         """Return the blob ids of all other files of the commit, by their path in it."""
@@ -140,7 +143,9 @@ def _open(directory: Path) -> pygit2.Repository:
         if place is not None:
             return pygit2.Repository(place)
     except (KeyError, pygit2.GitError) as error:
-        raise Stalled(f"{directory} cannot be opened as a git repository: {error}") from error
+        hint = f"; trust it by `git config --global --add safe.directory {directory.resolve()}`"
+        why = f"{error}{hint if 'not owned' in str(error) else ''}"
+        raise Stalled(f"{directory} cannot be opened as a git repository: {why}") from error
     raise Stalled(f"{directory} is in no git repository")
 
 

@@ -149,6 +149,10 @@ def test_manifests_against_definitions(work_tree: Path) -> None:
         ("--ref", "nothing"),
         ("--base", "HEAD~9"),
         ("--crds", "platform"),
+        ("--crds", "tenants"),
+        ("--ref", ""),
+        ("--base", " "),
+        ("--base", "HEAD", "--as", ""),
         ("nowhere",),
     ],
 )
@@ -164,13 +168,35 @@ def test_what_cannot_be_asked_ends_with_2(
 
 
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, work_tree: Path) -> None:
-    (tmp_path / "empty").mkdir()
+    for name in ("empty", "large"):
+        (tmp_path / name / "tenants").mkdir(parents=True)
     (work_tree / "tenants" / os.fsdecode(b"caf\xe9.yaml")).write_bytes(b"")
-    for folder, told in ((tmp_path / "empty", "is in no git repository"), (work_tree, "rename the file")):
+    with (tmp_path / "large" / "tenants" / "data.bin").open("wb") as file:
+        file.truncate(17 << 20)
+    told = {
+        tmp_path: "name the folder that holds platform/, tenants/, templates/ (",
+        tmp_path / "empty": f"there are no intents in {tmp_path}/empty: name the folder",
+        tmp_path / "large": "has more than 16 MiB",
+        work_tree: "rename the file",
+    }
+    for folder, message in told.items():
         result = run(folder)
         assert result.exit_code == 2
-        assert told in result.output
+        assert message in result.output
         assert result.output.count("\n") == 1
+
+
+def test_a_commit_without_intents_is_no_repository_of_intents(work_tree: Path) -> None:
+    (work_tree / "docs").mkdir()
+    git(work_tree, "mv", "tenants", "platform", "templates", "docs")
+    commit(work_tree, {"README.md": b"Intents are in docs/.\n"})
+    for command in ("validate", "plan", "render"):
+        for words in ((), ("--head", "HEAD") if command == "plan" else ("--ref", "HEAD")):
+            result = CliRunner().invoke(main, [command, str(work_tree), *words])
+            assert result.exit_code == 2
+            assert "there are no intents in" in result.output
+    assert run(work_tree / "docs").exit_code == 0
+    assert run(work_tree, "--base", "HEAD^").exit_code == 1  # every intent is removed: that is a change
 
 
 def hook(work_tree: Path, tmp_path: Path, *words: str, **environment: str) -> Path:

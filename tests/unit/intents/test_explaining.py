@@ -111,6 +111,14 @@ def test_a_page_has_a_line_a_field() -> None:
     assert "minRequests" in to_text(explain(Kind.MODEL_DEPLOYMENT), recursive=True)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_a_page_fits_a_terminal_and_says_the_same_there(kind: Kind) -> None:
+    whole = explain(kind)
+    narrow, wide = (to_text(whole, recursive=True, width=width) for width in (80, None))
+    assert narrow.split() == wide.split()
+    assert all(len(line) <= 80 or len(line.split()[-1]) > 24 for line in narrow.splitlines())
+
+
 def test_the_overview_has_a_line_a_kind() -> None:
     lines = overview().splitlines()
     assert [line.split()[0] for line in lines[1:]] == [kind.value for kind in Kind]
