@@ -7,16 +7,24 @@ from contextlib import contextmanager
 
 import click
 
+from api.cli.report_text import shown
 from reconciler.ports.errors import Stalled
 
 
-class Unreadable(click.ClickException):
+class _Told(click.ClickException):
+    """An error that may hold what tenants wrote: nothing of it but its line breaks does anything to a terminal."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(map(shown, message.split("\n"))))
+
+
+class Unreadable(_Told):
     """What a command is about cannot be read; one line says what, and why."""
 
     exit_code = 2
 
 
-class Refused(click.ClickException):
+class Refused(_Told):
     """What a command is about has problems; one line names the first."""
 
     exit_code = 1

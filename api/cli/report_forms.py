@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from api.cli.report import Form, Report
-from api.cli.report_text import to_text
+from api.cli.report_text import shown, to_text
 from intents.catalogue import CATALOGUE
 from intents.problems import Problem, Severity
 
@@ -107,7 +107,8 @@ _IN_PROPERTIES = _IN_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def _with_hint(problem: Problem) -> str:
-    return f"{problem.told} ({problem.hint})" if problem.hint else problem.told
+    """Return what people read on GitHub's pages and in its logs: nothing of it changes how they look."""
+    return shown(f"{problem.told} ({problem.hint})" if problem.hint else problem.told)
 
 
 FORMS: Mapping[Form, Callable[[Report], str]] = {

@@ -22,13 +22,21 @@ _BINARY = (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
 def printable(text: str) -> str:
     """Return text on one line, with everything that a terminal or a reader's eye could be fooled by written out.
 
-    That is control characters and escape sequences, line breaks, and marks that change the direction of writing.
+    That is control characters and escape sequences, line breaks, marks that change the direction of writing, and what
+    cannot be seen at all.
     """
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return text if text.isprintable() and not _UNSEEN.search(text) else "".join(map(_shown, text))
+
+
+# Letters and marks that Unicode counts as printed and that leave no trace.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"  # selectors of a variant of the letter before them
+)
 
 
 def _shown(char: str) -> str:
-    if char.isprintable():
+    if char.isprintable() and not _UNSEEN.match(char):
         return char
     if unicodedata.category(char) == "Zs":
         return " "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_into_folders_as_on_the_rendered_branches(tmp_path: Path) -> None:
     )
     for cluster in ("burst", "main"):
         assert files_in(tmp_path / "out" / cluster) == expected(cluster)
+
+
+def test_what_is_wrong_in_an_intent_does_nothing_to_a_terminal(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "copy")
+    body = b'apiVersion: ordain.dev/v1alpha1\nkind: Run\nspec: {template: a@1.0.0, attempt: "\\e]2;x\\a\\u202e"}\n'
+    (tmp_path / "copy/tenants/acme/projects/fraud/runs/2026-11-23").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "copy/tenants/acme/projects/fraud/runs/2026-11-23/bad.yaml").write_bytes(body)
+    result = run(tmp_path / "copy")
+    assert result.exit_code == 1
+    assert 'not the text "\ufffd]2;x\ufffd\ufffd"' in result.output
+    assert all(line.isprintable() for line in result.output.splitlines())
 
 
 def test_one_cluster_or_one_intent() -> None:

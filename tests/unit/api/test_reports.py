@@ -13,7 +13,7 @@ from jsonschema import Draft4Validator
 
 from api.cli.report import Form, Report
 from api.cli.report_forms import FORMS, to_github, to_json, to_sarif
-from api.cli.report_text import to_text
+from api.cli.report_text import shown, to_text
 from intents.catalogue import CATALOGUE
 from intents.problems import Problem, Severity
 
@@ -70,6 +70,14 @@ def test_nothing_in_a_document_reaches_the_terminal_as_a_command() -> None:
     told = plain(Problem("yaml-syntax", RUN, 7, 1, "control \x1b[2J characters\r\n", "\x07"))
     assert all(line.isprintable() for line in told)
     assert told[1] == "  7 | \ufffd[31mred\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("form", [Form.SARIF, Form.GITHUB])
+def test_nothing_turns_around_what_people_read_on_pages(form: Form) -> None:
+    told = FORMS[form](report(Problem("invalid-value", RUN, 1, 1, "user\u202egnp.exe\x1b[2J", "\u202ehint")))
+    assert json.dumps("\u202e")[1:-1] not in told
+    assert "\u202e" not in told
+    assert "\x1b" not in told
 
 
 def test_a_blank_line_is_not_shown() -> None:
@@ -162,7 +170,7 @@ def test_no_text_ends_a_github_command_or_begins_another(path: str, message: str
     found = re.fullmatch(r"::error file=([^:,\r]*),line=1,col=1,title=forbidden::([^\r]*)", first)
     assert found
     assert _unescaped(found[1]) == path
-    assert _unescaped(found[2]) == message
+    assert _unescaped(found[2]) == shown(message)
 
 
 def _unescaped(text: str) -> str:

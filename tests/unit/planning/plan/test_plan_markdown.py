@@ -45,6 +45,12 @@ def written_by(text: str) -> ChangePlan:
     return replace(PLAN, intents=(intent,), problems=(problem,), others=(replace(others[0], name=text),))
 
 
+@pytest.mark.parametrize("unseen", ["\u034f", "\u115f", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"])
+def test_what_leaves_no_trace_is_written_out(unseen: str) -> None:
+    """`ad<unseen>min` would be read as `admin`."""
+    assert printable(f"ad{unseen}min") == f"ad{unseen.encode('unicode_escape').decode()}min"
+
+
 @settings(max_examples=60, deadline=None)
 @given(text=TEXT)
 def test_nothing_a_tenant_writes_is_markup(text: str) -> None:
