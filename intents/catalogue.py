@@ -98,7 +98,8 @@ CATALOGUE: dict[str, Explanation] = {
     "unknown-parameter": Explanation("The template has no such parameter.", "Correct or remove it."),
     "missing-parameter": Explanation("The template needs a parameter that is not given.", "Add it."),
     "invalid-parameter": Explanation(
-        "A parameter is not what the template's schema allows.", "Give a value within the schema."
+        "A parameter is not what the template's schema allows, or would not reach the task as it was written.",
+        "Give a value within the schema; in those of pipelines, text without `$(…)`, `$$` and `{{`.",
     ),
     "no-model-output": Explanation(
         "The run registers a model, but the template declares no model output.", "Remove `register`."

@@ -64,18 +64,23 @@ def train_job_name(job: str, attempt: int) -> str:
 def arguments(template: TemplateSpec, parameters: Mapping[str, JsonValue]) -> list[str]:
     """Return `--<name>=<value>` for every parameter, by name; what is not given has the template's default.
 
-    Text stands as it is; everything else is JSON.
+    The program finds text as it is, everything else as JSON.
     """
     properties = template.parameters.get("properties")
     known = properties.items() if isinstance(properties, Mapping) else ()
     defaults = {name: each["default"] for name, each in known if isinstance(each, Mapping) and "default" in each}
-    return [f"--{name}={_argument(value)}" for name, value in sorted({**defaults, **parameters}.items())]
+    return [_as_it_is(f"--{name}={_text(value)}") for name, value in sorted({**defaults, **parameters}.items())]
 
 
-def _argument(value: JsonValue) -> str:
+def _text(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _as_it_is(argument: str) -> str:
+    """Keep Kubernetes from putting a variable of the container, such as a credential, where a tenant wrote `$(…)`."""
+    return argument.replace("$", "$$")
 
 
 def _train_job(

@@ -14,7 +14,13 @@ from intents.checks.blast import change_stays_within_limits
 from intents.checks.catalog import affected_by_images, template_is_sound
 from intents.checks.changes import attempt_is_not_lowered, immutable_fields_stay, repository_stays
 from intents.checks.facts import Facts, Question, not_checked
-from intents.checks.limits import affected_by_limits, deployment_gpus_exist, project_quota_fits, tenant_quota_fits
+from intents.checks.limits import (
+    affected_by_limits,
+    deployment_gpus_exist,
+    pools_differ,
+    project_quota_fits,
+    tenant_quota_fits,
+)
 from intents.checks.models import deployment_gives_gpus, model_version_is_sound
 from intents.checks.quotas import (
     affected_by_quotas,
@@ -57,7 +63,7 @@ __all__ = ["REMOVAL_RULES", "RULES", "Facts", "Question", "check", "not_checked"
 
 RULES: Mapping[Kind, tuple[Rule, ...]] = {
     Kind.PLATFORM: (repository_stays,),
-    Kind.CLUSTER: (cluster_holds_all_deployments, mode_stays_while_serving),
+    Kind.CLUSTER: (pools_differ, cluster_holds_all_deployments, mode_stays_while_serving),
     Kind.TENANT: (hostnames_are_its_own, default_project_exists, tenant_quota_fits, tenant_stays_within_quota),
     Kind.PROJECT: (tenant_exists, cluster_of_project_exists, project_quota_fits, project_stays_within_quota),
     Kind.TEMPLATE: (template_is_sound,),

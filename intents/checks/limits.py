@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from intents.checks.amounts import CPUS, MEMORY, Place, Resource, amount, limit, limits, place, resources_of, said, unit
-from intents.checks.rule import Change, differs
+from intents.checks.rule import Change, differs, repeated
 from intents.checks.traffic import projects_on
 from intents.documents import Document
 from intents.hints import nearest
@@ -49,6 +49,14 @@ def tenant_quota_fits(change: Change) -> Iterator[Problem]:
             )
             hint = f"at most {said(allowed, resource)}"
             yield document.problem(_ABOVE, message, *place(spec, resource), hint=hint)
+
+
+def pools_differ(change: Change) -> Iterator[Problem]:
+    """A cluster has one pool of a type: whoever asks for the type must know which nodes are meant."""
+    document, spec = change.document, change.document.spec
+    for position, gpu in repeated(pool.type for pool in spec.gpu_pools) if isinstance(spec, ClusterSpec) else ():
+        message = f"two pools are of the type {gpu}"
+        yield document.problem("duplicate-name", message, "spec", "gpuPools", position, "type", hint="rename one")
 
 
 def deployment_gpus_exist(change: Change) -> Iterator[Problem]:

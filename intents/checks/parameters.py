@@ -6,7 +6,8 @@ and it lets nothing else in. So what the schema takes, the package takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 CLOSING = ("additionalProperties", "patternProperties", "unevaluatedProperties")
 """Keywords by which a schema says itself what becomes of parameters that it does not name."""
 _SHOWN = 200
+_REPLACED = re.compile(r"\$\$|\$\([^)]+\)|\{\{")
+"""What does not arrive as it was written: KFP hands parameters over in a Workflow, where Argo looks for `{{…}}`, and in
+the command of a container, where Kubernetes puts a variable in the place of `$(NAME)`, and `$` in that of `$$`."""
 _EXACT = 2**53
 """KFP carries numbers as doubles (google.protobuf.Value): above this, whole numbers are rounded in silence."""
 
@@ -55,9 +59,12 @@ def parameter_problems(document: Document, asked: Asked, template: Document[Temp
             if error.instance_path or error.kind.name not in {"required", "additionalProperties"}:
                 yield _wrong(document, error, place)
     for name, value in parameters.items() if template.spec.package else ():
-        if _is_inexact(value):
+        if _any_in(value, _is_inexact):
             message = f"`{name}` would be rounded on its way: whole numbers are exact up to 2^53"
             yield document.problem("invalid-parameter", message, *place, name, hint="give it as text")
+        if _any_in(value, _is_replaced):
+            message = f"`{name}` holds `$(…)`, `$$` or `{{{{`: Kubernetes or Argo would put something else there"
+            yield document.problem("invalid-parameter", message, *place, name, hint="write it without")
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,13 +96,24 @@ def _wrong(document: Document, error: ValidationError, place: tuple[str | int, .
     return document.problem("invalid-parameter", message, *place, *error.instance_path)
 
 
+def _any_in(value: JsonValue, holds: Callable[[JsonValue], bool]) -> bool:
+    """Whether something holds for a value, or for a value or key inside it."""
+    match value:
+        case list():
+            return any(_any_in(each, holds) for each in value)
+        case dict():
+            return any(_any_in(each, holds) for entry in value.items() for each in entry)
+    return holds(value)
+
+
 def _is_inexact(value: JsonValue) -> bool:
-    """Whether a whole number in it is too large for a double."""
-    if isinstance(value, int):
-        return not -_EXACT <= value <= _EXACT
-    if isinstance(value, list):
-        return any(_is_inexact(each) for each in value)
-    return isinstance(value, dict) and any(_is_inexact(each) for each in value.values())
+    """Whether it is a whole number too large for a double."""
+    return isinstance(value, int) and not -_EXACT <= value <= _EXACT
+
+
+def _is_replaced(value: JsonValue) -> bool:
+    """Whether it is text of which the task would not find every character as it was written."""
+    return isinstance(value, str) and _REPLACED.search(value) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from intents.checks.rule import Change, repeated
 from intents.documents import Document
 from intents.hints import nearest
-from intents.identity import Identity, path_of
 from intents.kinds import Kind, ModelDeploymentSpec, RolloutSpec
 from intents.kinds.model_deployment import Version
 from intents.problems import Problem
@@ -68,13 +67,9 @@ def affected_by_serving(change: Change) -> set[str]:
         return set()
     who = document.identity
     names = {who.name, *_namesakes(who.name, document.spec)}
-    paths = {f"{path_of(_deployment(who, name))}" for name in names}
-    rollout = path_of(Identity(Kind.ROLLOUT, who.name, who.tenant, who.project))
-    return {path for path in (*paths, rollout) if path in change.head}
-
-
-def _deployment(who: Identity, name: str) -> Identity:
-    return Identity(Kind.MODEL_DEPLOYMENT, name, who.tenant, who.project)
+    found = (change.head.deployment(who.tenant, who.project, name) for name in names)
+    rollout = change.head.rollout(who.tenant, who.project, who.name)
+    return {each.path for each in (*found, rollout) if each}
 
 
 def _namesakes(name: str, spec: object) -> Iterator[str]:
@@ -82,6 +77,7 @@ def _namesakes(name: str, spec: object) -> Iterator[str]:
     parent, found, _ = name.rpartition("-")
     if found:
         yield parent
+    yield f"{name}{_PREDICTOR}"
     if isinstance(spec, ModelDeploymentSpec):
         yield from (f"{name}-{version.name}" for version in spec.versions)
 
@@ -158,14 +154,26 @@ def _weights_make_a_whole(document: Document, spec: RolloutSpec) -> Iterator[Pro
             yield document.problem("weights-sum", f"{sums} = {total}, not {_WHOLE}", "spec", field)
 
 
+_PREDICTOR = "-predictor"
+"""KServe names the Services of an InferenceService after it, with and without this at the end."""
+
+
 def _derived_names_differ(change: Change, spec: ModelDeploymentSpec) -> Iterator[Problem]:
-    """KServe names HTTPRoutes after InferenceServices, `<deployment>-<version>`; ours is `<deployment>`."""
+    """KServe names HTTPRoutes after InferenceServices, `<deployment>-<version>`; ours is `<deployment>`.
+
+    In Knative mode the InferenceService is `<deployment>`, and so are its Services.
+    """
     document, who = change.document, change.document.identity
     for position, version in enumerate(spec.versions):
         name = f"{who.name}-{version.name}"
         if change.head.deployment(who.tenant, who.project, name):
             message = f"version {version.name} is served as {name}, which is a deployment's name"
             yield document.problem("derived-name-clash", message, "spec", "versions", position, "name")
+    for name in {who.name, who.name.removesuffix(_PREDICTOR)}:
+        longer = f"{name}{_PREDICTOR}"
+        if all(change.head.deployment(who.tenant, who.project, each) for each in (name, longer)):
+            message = f"deployment {name} would have a Service called {longer}, which is a deployment's name"
+            yield Problem("derived-name-clash", change.path, 0, 0, message, "rename one of the two")
     parent, _, last = who.name.rpartition("-")
     other = change.head.deployment(who.tenant, who.project, parent) if parent else None
     if other and any(each.name == last for each in other.spec.versions):

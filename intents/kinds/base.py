@@ -121,6 +121,14 @@ def _shape(*rules: NameRule) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})
 
 
+def _network(text: str) -> None:
+    """Hold a text against CIDR notation: ipaddress also takes masks, lone addresses and the zones of links."""
+    _, _, prefix = text.partition("/")
+    if not prefix.isdecimal() or "%" in text:
+        raise ValueError(f"`{text}` is no network: an address and its prefix, such as 10.0.0.0/8 or 10.1.2.3/32")
+    ip_network(text)
+
+
 def _number_as_text(value: Any) -> Any:
     """Let quantities be written as numbers: `cpus: 2`, `cpus: 0.5`."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -178,7 +186,7 @@ ImagePattern = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9*][A-Za
 # A token of RFC 9110, section 5.6.2, without the characters that other readers take for something else.
 HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 HeaderValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9._~+/=-]+$")]
-Cidr = Annotated[str, _checked(ip_network, "invalid-network"), Field(max_length=43)]
+Cidr = Annotated[str, _checked(_network, "invalid-network"), Field(max_length=43)]
 """A network in CIDR notation without host bits, such as 10.0.0.0/8."""
 Quantity = Annotated[
     str,

@@ -10,8 +10,13 @@ from pydantic import Field, model_validator
 from intents.kinds.base import Count, GpuType, Part, Quantity, Spec, Url, refuse
 from intents.kinds.network import Ports, ReachableCidr
 
-_LABEL = Annotated[str, Field(min_length=1, max_length=317, pattern=r"^\S+$")]
-"""A Kubernetes label, taint or resource name: a prefix of up to 253 characters, `/`, and up to 63."""
+_DOMAIN = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/"
+_WORD = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL = Annotated[str, Field(max_length=317, pattern=rf"^(?:{_DOMAIN})?{_WORD}$")]
+"""The key of a Kubernetes label or taint: a domain of up to 253 characters and `/` if any, and up to 63."""
+_LABEL_VALUE = Annotated[str, Field(max_length=63, pattern=rf"^(?:{_WORD})?$")]
+_EXTENDED_RESOURCE = Annotated[str, Field(max_length=317, pattern=rf"^{_DOMAIN}{_WORD}$")]
+"""A resource that a device plugin offers; those without a domain, such as cpu, are Kubernetes' own."""
 _NAMESPACE = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:-?[a-z0-9])*$")]
 """One of the platform's own: those of tenants hold `--`."""
 _SECRET = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$")]
@@ -138,10 +143,16 @@ class Toleration(Part):
     key: _LABEL
     """The key of the taint."""
     operator: TolerationOperator = TolerationOperator.EQUAL
-    value: Annotated[str, Field(max_length=63)] | None = None
+    value: _LABEL_VALUE | None = None
     """The value of the taint; for the operator Equal."""
     effect: TaintEffect | None = None
     """The effect that is borne; absent: every effect."""
+
+    @model_validator(mode="after")
+    def _compares_what_is_given(self) -> Self:
+        if self.operator is TolerationOperator.EXISTS and self.value is not None:
+            raise refuse("invalid-value", "the operator Exists looks at no value", "remove `value`, or write Equal")
+        return self
 
 
 class GpuPool(Part):
@@ -151,9 +162,9 @@ class GpuPool(Part):
     """What this type of GPU is called in quotas and resources, such as nvidia-l4."""
     count: Count
     """How many GPUs of the type all nodes have together."""
-    resource: _LABEL = "nvidia.com/gpu"
+    resource: _EXTENDED_RESOURCE = "nvidia.com/gpu"
     """The extended resource that the device plugin of the nodes offers."""
-    node_selector: dict[_LABEL, Annotated[str, Field(max_length=63)]] = Field(default_factory=dict)
+    node_selector: dict[_LABEL, _LABEL_VALUE] = Field(default_factory=dict)
     """Labels of the nodes that have these GPUs."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints of those nodes that pods with such a GPU bear."""

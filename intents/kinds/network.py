@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -11,10 +11,23 @@ from intents.kinds.base import Cidr, Part, refuse
 
 IpNetwork = IPv4Network | IPv6Network
 
-METADATA_ADDRESSES: tuple[IpNetwork, ...] = (ip_network("169.254.169.254/32"), ip_network("fd00:ec2::254/128"))
-"""Where clouds answer any pod with the credentials of its node."""
+_IPV4_METADATA = (
+    "169.254.169.254",  # most clouds
+    "169.254.170.2",  # AWS, of a task
+    "100.100.100.200",  # Alibaba Cloud
+    "168.63.129.16",  # Azure, of the host
+    "192.0.0.192",  # Oracle Cloud
+)
+_IPV4_MAPPED, _NAT64 = IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")
+METADATA_ADDRESSES: tuple[IpNetwork, ...] = (
+    *(ip_network(each) for each in _IPV4_METADATA),
+    *(ip_network(each) for each in ("fd00:ec2::254", "fd20:ce::254")),  # AWS, Google
+    *(IPv6Network(int(_NAT64.network_address) + int(IPv4Address(each))) for each in _IPV4_METADATA),
+)
+"""Where clouds answer any pod with the credentials of its node, or with its set-up; also by way of NAT64 (RFC 6052).
 
-_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
+Not 169.254.170.23 of EKS, which answers only who shows the token of a pod, and with that pod's own credentials.
+"""
 
 
 def network_of(cidr: str) -> IpNetwork:

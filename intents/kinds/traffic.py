@@ -89,6 +89,17 @@ class NameValue(Part):
     """The value it must have, exactly."""
 
 
+_AT_THE_EDGE = "the edge takes it off every request before it looks where that goes"
+_NOT_TO_MATCH = {
+    "cookie": "it holds all cookies; match one of them by `cookie`",
+    "host": "it is the tenant's own host name",
+    "x-ordain-secret": _AT_THE_EDGE,
+    "x-project-id": _AT_THE_EDGE,
+    "x-tenant-id": _AT_THE_EDGE,
+}
+"""Names of headers, in lower case, that would never match or could overlap with others unseen."""
+
+
 class Match(Part):
     """Requests that always reach one version: those with this header, or this cookie."""
 
@@ -103,6 +114,9 @@ class Match(Part):
     def _is_one(self) -> Self:
         if (self.header is None) == (self.cookie is None):
             raise refuse("invalid-value", "a match is either a `header` or a `cookie`", "give exactly one")
+        if self.header is not None and self.header.name.lower() in _NOT_TO_MATCH:
+            message = f"the header {self.header.name} is no one's to match: {_NOT_TO_MATCH[self.header.name.lower()]}"
+            raise refuse("invalid-value", message, "use another header")
         return self
 
 
@@ -118,7 +132,8 @@ class AB(Part):
 
     split: Annotated[dict[VersionName, Percent], Field(min_length=2, max_length=10)]
     """Percent of the requests that match nothing below, by version."""
-    match: tuple[Match, ...] = ()
+    # A rule of an HTTPRoute has at most 64 matches, and all rules of one path must fit into one route with its 128.
+    match: Annotated[tuple[Match, ...], Field(max_length=64)] = ()
     """Requests that always reach one version, whatever the split."""
     splitter: Splitter = Splitter.EDGE
 

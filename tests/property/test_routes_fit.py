@@ -22,14 +22,14 @@ CONDITIONS = st.builds(
 
 @st.composite
 def comparisons(draw: st.DrawFn) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return versions and matches, up to the limits: 10 versions, 64 matches a version, 127 in all."""
+    """Return versions and matches, up to the limits: 10 versions and 64 matches."""
     versions = NAMES[: draw(st.integers(2, len(NAMES)))]
     condition = draw(CONDITIONS)
     counts = draw(st.lists(st.integers(0, 64), min_size=len(versions), max_size=len(versions)))
     matches = [
         {"version": name, **condition} for name, count in zip(versions, counts, strict=True) for _ in range(count)
     ]
-    return versions, draw(st.permutations(matches[:127]))
+    return versions, draw(st.permutations(matches[:64]))
 
 
 def tree_of_test(versions: list[str], matches: list[dict[str, Any]]) -> Tree:

@@ -37,7 +37,19 @@ def test_a_models_digest_is_of_its_files_in_any_order() -> None:
     assert digest == "sha256:dde2c4031013930d36e8e29e9c613bd89e5ebfbf8a8abb40d75c0fdc5e12ec8f"
 
 
-@pytest.mark.parametrize("cidr", ["169.254.169.254/32", "::ffff:169.254.169.254/128", "fd00:ec2::254/128"])
+@pytest.mark.parametrize(
+    "cidr",
+    [
+        "169.254.169.254/32",
+        "::ffff:169.254.169.254/128",
+        "64:ff9b::a9fe:a9fe/128",
+        "64:ff9b::169.254.169.254/128",
+        "fd00:ec2::254/128",
+        "fd20:ce::254/128",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+    ],
+)
 def test_no_intent_opens_a_metadata_address(cidr: str) -> None:
     with pytest.raises(ValidationError, match="credentials of nodes"):
         Egress.model_validate({"to": cidr, "ports": [80]})

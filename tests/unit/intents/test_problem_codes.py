@@ -65,6 +65,17 @@ spec:
   defaultProject: fraud
 """
 
+ON_GPUS = """\
+apiVersion: ordain.dev/v1alpha1
+kind: Cluster
+spec:
+  driver: local
+  gpuPools:
+    - type: nvidia-l4
+      count: 4
+"""
+MATCH = {"version": "v1", "header": {"name": "X-Arm", "value": "a"}}
+
 DOCUMENTS: list[tuple[str, str, str | bytes, int]] = [
     ("misplaced-file", "tenants/readme.txt", HEAD, 0),
     ("invalid-name", "tenants/ACME/tenant.yaml", HEAD, 0),
@@ -97,6 +108,35 @@ DOCUMENTS: list[tuple[str, str, str | bytes, int]] = [
     ("invalid-quantity", DEPLOYMENT, DEPLOYED.replace("2Gi", "2GB"), 10),
     ("invalid-quantity", DEPLOYMENT, DEPLOYED.replace("cpus: 1", "cpus: 0"), 10),
     ("invalid-network", ACME, TENANT + "  egress: [{to: 10.0.0.1/8, ports: [1]}]\n", 7),
+    ("invalid-network", ACME, TENANT + "  egress: [{to: 10.0.0.0/255.0.0.0, ports: [1]}]\n", 7),
+    ("invalid-network", ACME, TENANT + "  egress: [{to: 10.0.0.0/0.255.255.255, ports: [1]}]\n", 7),
+    ("invalid-network", ACME, TENANT + "  egress: [{to: '10.1.2.3', ports: [1]}]\n", 7),
+    ("invalid-network", ACME, TENANT + "  egress: [{to: 'fe80::%eth0/64', ports: [1]}]\n", 7),
+    ("invalid-value", CLUSTER, ON_GPUS + "      tolerations: [{key: gpu, operator: Exists, value: 'true'}]\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + "      tolerations: [{key: gpu, value: 'a b'}]\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + "      nodeSelector: {-pool: gpu}\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + "      nodeSelector: {a..b/pool: gpu}\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + f"      nodeSelector: {{{'p' * 64}: gpu}}\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + "      nodeSelector: {pool: gpu/1}\n", 8),
+    ("invalid-value", CLUSTER, ON_GPUS + "      resource: cpu\n", 8),
+    *(
+        (
+            "invalid-value",
+            DEPLOYMENT,
+            DEPLOYED.replace(
+                "replace: {}",
+                f"ab: {{split: {{v1: 50, v2: 50}}, match: [{{version: v1, header: {{name: {name}, value: a}}}}]}}",
+            ),
+            5,
+        )
+        for name in ("Cookie", "host", "X-Tenant-Id", "X-Project-Id", "X-Ordain-Secret")
+    ),
+    (
+        "out-of-range",
+        DEPLOYMENT,
+        DEPLOYED.replace("replace: {}", f"ab: {{split: {{v1: 50, v2: 50}}, match: {[MATCH] * 65}}}"),
+        5,
+    ),
     ("invalid-duration", DEPLOYMENT, DEPLOYED.replace("5s", "5 seconds"), 6),
 ]
 
@@ -130,6 +170,7 @@ CHANGES: list[tuple[str, Change, str, str]] = [
     ("model-layout", {OTHER_MODEL.replace("1.yaml", "2.yaml"): model_spec("fraud", "4")}, OTHER_MODEL.replace("1.yaml", "2.yaml"), "spec.files"),
     ("duplicate-name", {TRAIN.replace("1.0.0", "2.0.0"): {**SPECS[TRAIN], "models": [{"task": "a", "output": "x"}, {"task": "b", "output": "x"}]}}, TRAIN.replace("1.0.0", "2.0.0"), "spec.models.1"),
     ("duplicate-name", {ROLLOUT: {"of": "0" * 40, "live": [{**V1, "weight": 50}, {**V1, "weight": 50}]}}, ROLLOUT, "spec.live.1.name"),
+    ("duplicate-name", {CLUSTER: {**SPECS[CLUSTER], "gpuPools": [{"type": "nvidia-l4", "count": count} for count in (4, 8)]}}, CLUSTER, "spec.gpuPools.1.type"),
     ("replace-one-version", {DEPLOYMENT: {**SPECS[DEPLOYMENT], "versions": [V1, V2]}}, DEPLOYMENT, "spec.versions.1"),
     ("mixed-models", {DEPLOYMENT: {**SPECS[DEPLOYMENT], "versions": [version_spec("v3", "other@1", "3")]}}, DEPLOYMENT, "spec.versions.0.model"),
     ("version-changed", {DEPLOYMENT: {**SPECS[DEPLOYMENT], "versions": [{**V2, "name": "v1"}]}}, DEPLOYMENT, "spec.versions.0.name"),
@@ -159,6 +200,7 @@ KUBERNETES = {
 KNATIVE = {**KUBERNETES, "kserve": {"mode": "Knative"}}
 DDP_GPU = DDP.replace("ddp", "ddp-gpu")
 JOB_2 = TRAINING_JOB.replace("linear", "second")
+FAST = DEPLOYMENT.replace("scoring", "fast")
 MODEL_3 = MODEL_1.replace("1.yaml", "3.yaml")
 LIMITED = {
     PLATFORM: {
@@ -214,6 +256,12 @@ MORE: list[tuple[str, Change, Change, str, str]] = [
     ("missing-parameter", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0"}}}, SCHEDULE, "spec.run.parameters.rounds"),
     ("invalid-parameter", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0", "parameters": {"rounds": 0}}}}, SCHEDULE, "spec.run.parameters.rounds"),
     ("invalid-parameter", {TRAIN.replace("1.0.0", "2.0.0"): {**SPECS[TRAIN], "parameters": {"properties": {"seed": {"type": "integer"}}}}}, {RUN_2: {"template": "train@2.0.0", "parameters": {"seed": 2**53 + 1}}}, RUN_2, "spec.parameters.seed"),
+    *(
+        ("invalid-parameter", {}, {SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@1.0.0", "parameters": {"rounds": 1, "label": text}}}}, SCHEDULE, "spec.run.parameters.label")
+        for text in ("$(TOKEN)", "$(a.b-c)", "5 $$", "{{pod.uid}}")
+    ),
+    ("derived-name-clash", {FAST: deployed({"replace": {}}, V1)}, {FAST.replace("fast", "fast-predictor"): deployed({"replace": {}}, V1)}, FAST.replace("fast", "fast-predictor"), ""),
+    ("derived-name-clash", {FAST.replace("fast", "fast-predictor"): deployed({"replace": {}}, V1)}, {FAST: deployed({"replace": {}}, V1)}, FAST, ""),
     ("unknown-output", {}, {JOB_2: {"template": "ddp@1.0.0", "register": {"model": "m", "output": "modle"}}}, JOB_2, "spec.register.output"),
     ("in-use", {}, {DDP: None}, DDP, ""),
     ("in-use", {TRAIN.replace("1.0.0", "2.0.0"): SPECS[TRAIN], SCHEDULE: {**SPECS[SCHEDULE], "run": {"template": "train@2.0.0", "parameters": {"rounds": 1}}}}, {TRAIN.replace("1.0.0", "2.0.0"): None}, TRAIN.replace("1.0.0", "2.0.0"), ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -211,6 +212,15 @@ def test_what_is_not_given_has_the_templates_default() -> None:
     tree = workload_tree({DDP: {"parameters": {"properties": properties}}, TRAINING_JOB: {"parameters": {"epochs": 9}}})
     job = only(render_training_job(tree, LINEAR))
     assert job["spec"]["trainer"]["args"] == ["--epochs=9", "--note=größer", "--off=null"]
+
+
+@pytest.mark.parametrize("text", ["$(AWS_SECRET_ACCESS_KEY)", "$$(A)", "$$$(A)", "5 $", "$", "$x $(", "$()"])
+def test_a_program_finds_a_parameter_as_it_was_written(text: str) -> None:
+    """Kubernetes makes one `$` of two, and nothing else of what has no single one before a parenthesis."""
+    template = TemplateSpec.model_validate({"training": {"image": "python:3.11", "command": ["python"]}})
+    (argument,) = arguments(template, {"label": text})
+    assert re.search(r"(?<!\$)(?:\$\$)*\$\(", argument) is None
+    assert argument.replace("$$", "$") == f"--label={text}"
 
 
 def test_a_training_job_without_parameters_has_no_arguments() -> None:
