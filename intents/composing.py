@@ -22,6 +22,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from intents.problems import MOST_PROBLEMS
 from intents.scalars import AmbiguousScalar, NumberOutOfRange, resolve
 
 Location = tuple[str | int, ...]
@@ -32,8 +33,6 @@ Place = tuple[int, int]
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 LONGEST_MESSAGE = 400
-MOST_PROBLEMS = 1000
-"""Of one document. Its 256 KiB have room for 80,000, which take seconds to explain and fill no screen."""
 FOREIGN_BREAKS = ("\x85", "\u2028", "\u2029")
 """Line breaks in YAML 1.1, ordinary characters in 1.2."""
 

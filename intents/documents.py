@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,8 +44,12 @@ class Document(Generic[S_co]):
         Places are looked up only here: holding them for every intent would cost more than the intents.
         """
         line, column = _composed(self.body).place(location)
-        message = shortened(message, LONGEST_MESSAGE)
+        message = shortened(_BREAK.sub(" ", message), LONGEST_MESSAGE)
         return Problem(code, self.path, line, column, message, hint, severity, dotted(location), across)
+
+
+_BREAK = re.compile(r"\s*\n\s*")
+"""In messages of parsers, which draw pictures of the place."""
 
 
 @lru_cache(maxsize=4)

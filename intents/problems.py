@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 
 class Severity(StrEnum):
@@ -43,6 +44,22 @@ class Problem:
     def within_tenant(self) -> Problem:
         """Return the problem as a tenant may see it."""
         return replace(self, across="") if self.across else self
+
+
+MOST_PROBLEMS = 1000
+"""Of one document. Its 256 KiB have room for 80,000, which take seconds to explain and fill no screen."""
+
+
+def first_of(path: str, problems: Iterable[Problem]) -> list[Problem]:
+    """Return as many problems of the document at `path` as a person can use, and say so where there are more.
+
+    Those are not even looked for.
+    """
+    found = list(islice(problems, MOST_PROBLEMS + 1))
+    if len(found) <= MOST_PROBLEMS:
+        return found
+    message = f"only the first {MOST_PROBLEMS} problems of this document are told"
+    return [*found[:MOST_PROBLEMS], Problem("more-problems", path, 0, 0, message, "correct these first")]
 
 
 class InvalidIntent(Exception):

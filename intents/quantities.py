@@ -56,7 +56,7 @@ def canonical_quantity(text: str) -> str:
     """
     value = quantity_value(text)
     if text.endswith("i") and value >= _BINARY_BASE:
-        return _binary(ceil(value))
+        return binary_quantity(ceil(value))
     return _decimal(value)
 
 
@@ -68,9 +68,10 @@ def duration_seconds(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def _binary(value: int) -> str:
+def binary_quantity(value: int) -> str:
+    """Write whole bytes in the largest unit that divides them: `2Gi`, `1536Mi`. No sum is too large."""
     power = 0
-    while value % _BINARY_BASE == 0 and power < max(_BINARY_SUFFIXES):
+    while value and value % _BINARY_BASE == 0 and power < max(_BINARY_SUFFIXES):
         value //= _BINARY_BASE
         power += 1
     return f"{value}{_BINARY_SUFFIXES[power]}"

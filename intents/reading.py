@@ -9,13 +9,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from intents.catalogue import CATALOGUE
-from intents.composing import LONGEST_MESSAGE, MOST_PROBLEMS, Composed, Location, compose, shortened
+from intents.composing import LONGEST_MESSAGE, Composed, Location, compose, shortened
 from intents.documents import Document, dotted
 from intents.fast_yaml import fast_value
 from intents.hints import did_you_mean, nearest
 from intents.identity import Identity, identify, misplaced
 from intents.kinds import SPECS, Envelope, Kind, Spec
-from intents.problems import InvalidIntent, Problem
+from intents.problems import MOST_PROBLEMS, InvalidIntent, Problem, first_of
 
 __all__ = ["ENVELOPES", "Document", "labels_of", "read"]
 
@@ -64,17 +64,8 @@ def _read_thoroughly(identity: Identity, path: str, body: bytes) -> Envelope[Any
     """Read any document. Raises InvalidIntent with every problem, each at its place."""
     envelope, problems = _validate(identity, path, compose(body))
     if problems or envelope is None:
-        raise InvalidIntent(_told(path, problems))
+        raise InvalidIntent(first_of(path, sorted(problems, key=lambda each: (each.line, each.column))))
     return envelope
-
-
-def _told(path: str, problems: list[Problem]) -> list[Problem]:
-    """Sort the problems by place; of more than a person can use, keep the first and say so."""
-    ordered = sorted(problems, key=lambda each: (each.line, each.column))
-    if len(ordered) <= MOST_PROBLEMS:
-        return ordered
-    message = f"there are more problems than the {MOST_PROBLEMS} above"
-    return [*ordered[:MOST_PROBLEMS], Problem("more-problems", path, 0, 0, message, "correct these first")]
 
 
 def _validate(identity: Identity, path: str, composed: Composed) -> tuple[Envelope[Any] | None, list[Problem]]:
@@ -125,7 +116,7 @@ _WANTED = {
     "model_type": "a mapping",
     "uuid_type": "a UUID",
 }
-_RANGES = frozenset({"greater_than_equal", "less_than_equal", "too_long", "string_too_short", "string_too_long"})
+_RANGES = frozenset({"greater_than_equal", "less_than_equal", "string_too_short", "string_too_long"})
 
 
 def _problem(model: type[BaseModel], path: str, composed: Composed, error: ErrorDetails) -> Problem:
@@ -139,7 +130,7 @@ def _problem(model: type[BaseModel], path: str, composed: Composed, error: Error
 def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str]:
     """Return code, message and hint for one of pydantic's errors."""
     kind, location, context = error["type"], error["loc"], error.get("ctx", {})
-    name = str(location[-1]) if location else "document"
+    name = _name(location)
     if kind in CATALOGUE:
         return kind, f"`{name}`: {context['message']}", str(context["hint"])
     if kind == "extra_forbidden":
@@ -150,6 +141,15 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str
     return _explain_value(kind, name, error)
 
 
+def _name(location: Location) -> str:
+    """Return what people call a place; pydantic names the key of an entry by `[key]` behind it."""
+    *around, last = location or ("document",)
+    return f"{around[-1]}" if last == _KEY and around else f"{last}"
+
+
+_KEY = "[key]"
+
+
 def _explain_value(kind: str, name: str, error: ErrorDetails) -> tuple[str, str, str]:
     if kind in _WANTED:
         return "wrong-type", f"`{name}` must be {_WANTED[kind]}, not {_found(error['input'])}", ""
@@ -157,6 +157,9 @@ def _explain_value(kind: str, name: str, error: ErrorDetails) -> tuple[str, str,
         return "invalid-value", _not_one_of(name, error), _choice(error)
     if kind == "too_short":
         return "out-of-range", f"`{name}` needs at least {error['ctx']['min_length']} entry", ""
+    if kind == "too_long":
+        found, most = error["ctx"]["actual_length"], error["ctx"]["max_length"]
+        return "out-of-range", f"`{name}` has {found} entries; at most {most} are taken", ""
     code = "out-of-range" if kind in _RANGES else "invalid-value"
     return code, f"`{name}`: {_lower(error['msg'])}", ""
 

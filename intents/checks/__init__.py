@@ -56,7 +56,7 @@ from intents.checks.traffic import (
     traffic_is_sound,
 )
 from intents.kinds import Kind
-from intents.problems import Problem
+from intents.problems import Problem, first_of
 from intents.tree import PLATFORM_PATH, Tree
 
 __all__ = ["REMOVAL_RULES", "RULES", "Facts", "Question", "check", "not_checked"]
@@ -126,7 +126,7 @@ def check(
     """
     world = World(base, head, changed, facts)
     paths = _everything(base, head) if changed is None else _affected(world, changed)
-    problems = [problem for path in paths for problem in _check_one(Change.of(world, path))]
+    problems = [problem for path in paths for problem in first_of(path, _check_one(Change.of(world, path)))]
     problems += change_stays_within_limits(world)
     return tuple(sorted(problems, key=lambda each: (each.path, each.line, each.column, each.code, each.message)))
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from intents.kinds import ClusterSpec, ProjectSpec, Spec, TenantSpec
 from intents.kinds.resources import Quota
-from intents.quantities import canonical_quantity, quantity_value
+from intents.quantities import binary_quantity, quantity_value
 from intents.usage import Amounts
 
 Place = tuple[str | int, ...]
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 
 
 class Resource(NamedTuple):
@@ -65,15 +65,19 @@ def place(spec: Spec, resource: Resource) -> Place:
 def said(value: Decimal, resource: Resource) -> str:
     """Write an amount as people do: `2.5`, `96Gi`, `4`."""
     if resource.field == "memory":
-        return (
-            canonical_quantity(f"{value / GIB:f}Gi" if value % GIB == 0 else f"{value / 2**20:.0f}Mi") if value else "0"
-        )
+        unit = GIB if value % GIB == 0 else MIB if value >= MIB else 1
+        return binary_quantity(round(value / unit) * unit)
     return f"{value.normalize():f}"
 
 
 def unit(resource: Resource) -> str:
     """Return what an amount of a resource is an amount of."""
-    return {"cpus": "CPUs", "memory": "of memory", "gpus": f"GPUs of type {resource.gpu}"}[resource.field]
+    return "of memory" if resource == MEMORY else noun(resource)
+
+
+def noun(resource: Resource) -> str:
+    """Return what there can be more of."""
+    return {"cpus": "CPUs", "memory": "memory", "gpus": f"GPUs of type {resource.gpu}"}[resource.field]
 
 
 _value = lru_cache(maxsize=4096)(quantity_value)

@@ -85,7 +85,7 @@ def could_fit(change: Change, needed: Amounts, what: str, where: Place) -> Itera
             allowed = limit(owner.spec, resource) if owner else None
             if owner is not None and allowed is not None and amount(needed, resource) > allowed:
                 message = (
-                    f"{what} needs {said(amount(needed, resource), resource)} {unit(resource)}, {sort} "
+                    f"{what} would need {said(amount(needed, resource), resource)} {unit(resource)}, {sort} "
                     f"{owner.identity.name} has {said(allowed, resource)}: it would wait for ever"
                 )
                 hint = f"ask for less, or a larger quota of {sort} {owner.identity.name}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from intents.checks.amounts import Resource, amount, limit, place, resources_of, said, unit
+from intents.checks.amounts import Resource, amount, limit, noun, place, resources_of, said, unit
 from intents.checks.rule import Change, differs
 from intents.checks.traffic import projects_on
 from intents.documents import Document
@@ -103,7 +103,7 @@ def _overrun(change: Change, scope: Scope, resource: Resource, allowed: Decimal,
     message, across = _arithmetic(scope, users, resource, allowed), ""
     if scope.shared:
         across = message
-        message = f"deployments could use more {unit(resource)} than the {said(allowed, resource)} of {scope.name}"
+        message = f"deployments could use more {noun(resource)} than the {said(allowed, resource)} of {scope.name}"
     if blamed is None:
         where, hint = place(change.document.spec, resource), "lower what deployments may use first"
         return change.document.problem(CODES[resource.field], message, *where, hint=hint, across=across)
@@ -180,7 +180,6 @@ def affected_by_quotas(change: Change) -> set[str]:
     if document is None or document.identity.kind not in {Kind.MODEL_DEPLOYMENT, Kind.ROLLOUT, Kind.PROJECT}:
         return set()
     who = document.identity
-    found = [each.tenant(who.tenant) for each in (change.head,)]
-    project = change.head.project(who.tenant, who.project)
+    tenant, project = change.head.tenant(who.tenant), change.head.project(who.tenant, who.project)
     cluster = change.head.cluster(project.spec.cluster) if project else None
-    return {each.path for each in (*found, project, cluster) if each}
+    return {each.path for each in (tenant, project, cluster) if each}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 from intents.checks.rule import Change
 from intents.documents import Document
@@ -155,13 +155,14 @@ def _split_is_whole(document: Document, arms: AB) -> Iterator[Problem]:
 
 def _matches_part(document: Document, arms: AB) -> Iterator[Problem]:
     """No request may match two versions: which of them it would reach, nobody could say."""
-    for (_, one), (position, other) in combinations(enumerate(arms.match), 2):
-        if one.version != other.version and _can_both_hold(one, other):
+    hint = "use one header or cookie for all versions, with another value for each"
+    for position, other in enumerate(arms.match):
+        before = (each for each in arms.match[:position] if each.version != other.version)
+        one = next((each for each in before if _can_both_hold(each, other)), None)
+        if one is not None:
             message = f"a request can match both {_said(one)} for {one.version} and {_said(other)} for {other.version}"
-            hint = "use one header or cookie for all versions, with another value for each"
-            yield document.problem(
-                "overlapping-matches", message, "spec", "traffic", "ab", "match", position, hint=hint
-            )
+            place = ("spec", "traffic", "ab", "match", position)
+            yield document.problem("overlapping-matches", message, *place, hint=hint)
 
 
 def _can_both_hold(one: Match, other: Match) -> bool:

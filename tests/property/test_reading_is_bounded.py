@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intents.composing import MAX_BYTES, MOST_PROBLEMS
-from intents.problems import InvalidIntent
+from intents.composing import MAX_BYTES
+from intents.problems import MOST_PROBLEMS, InvalidIntent
 from intents.reading import read
 from tests.fixtures.trees import ACME, RUN, TRAIN
 from tests.property.test_fast_yaml import CORNERS

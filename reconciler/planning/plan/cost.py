@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from intents.kinds.model_deployment import Version
 from intents.kinds.platform import Prices
@@ -111,7 +111,8 @@ def _hour(version: Version, prices: Prices) -> Decimal:
 
 
 def _rounded(amount: Decimal) -> Decimal:
-    return amount.quantize(_CENT)
+    # The usual 28 digits are too few for what the largest quantities, replicas and prices come to.
+    return amount.quantize(_CENT, context=Context(prec=60))
 
 
 def _sum(versions: Sequence[Version], prices: Prices | None) -> str:

@@ -62,6 +62,14 @@ def test_memory_is_said_in_the_unit_people_use() -> None:
     assert "4608Mi of memory, 1536Mi more than the 3Gi of project fraud: scoring 4608Mi" in problem.message
 
 
+def test_no_sum_is_too_large_to_be_said() -> None:
+    """The largest quantity that Kubernetes holds is 2^63 - 1."""
+    huge = {**V1, "replicas": {"max": 9999}, "resources": {"memory": "7Ei"}}
+    (problem,) = problems(advanced(small_tree(), {FRAUD: quota(FRAUD, memory="1k")}), {DEPLOYMENT: deployed(huge)})
+    assert "69993Ei of memory, " in problem.message
+    assert "more than the 1000 of project fraud: scoring 69993Ei" in problem.message
+
+
 def test_a_tenants_sum_goes_over_its_projects_and_a_clusters_over_its_tenants() -> None:
     more = {SEARCH: {"cluster": "local"}, DEPLOYMENT.replace("fraud", "search", 1): None}
     base = advanced(small_tree(), {SEARCH: {"cluster": "local"}, ACME: quota(ACME, cpus=2)})
@@ -77,6 +85,10 @@ def test_a_tenants_sum_goes_over_its_projects_and_a_clusters_over_its_tenants() 
     assert "more CPUs than the 2 of cluster local" in problem.message
     assert "acme" not in problem.message, "what others use of a cluster is not for each tenant to see"
     assert problem.across.endswith("the 2 of cluster local: acme 3")
+    capacity = {"cpus": 9, "memory": "5Gi"}
+    base = advanced(small_tree(), {SEARCH: more[SEARCH], CLUSTER: {**SPECS[CLUSTER], "capacity": capacity}})
+    (problem,) = problems(base, change)
+    assert problem.message.startswith("deployments could use more memory than the 5Gi of cluster local; scoring is ")
 
 
 CAPACITY = {"cpus": 2, "memory": "99Gi"}

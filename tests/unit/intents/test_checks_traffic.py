@@ -81,6 +81,12 @@ def test_matches_that_one_request_can_satisfy_at_once(
     assert told(traffic) == ([("overlapping-matches", "ab.match.1")] if overlap else [])
 
 
+def test_each_match_is_told_once_whatever_number_of_others_it_meets() -> None:
+    matches = [header("v1", f"X-{number}", "1") for number in range(32)] + [header("v2", "X-A", "1")] * 32
+    found = told({"ab": {"split": {"v1": 50, "v2": 50}, "match": matches}})
+    assert found == [("overlapping-matches", f"ab.match.{position}") for position in range(32, 64)]
+
+
 @pytest.mark.parametrize(
     ("split", "match", "problems"),
     [

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from intents.checks import check
-from intents.composing import MOST_PROBLEMS
 from intents.kinds import Kind, RunSpec
-from intents.problems import InvalidIntent, Problem
+from intents.problems import MOST_PROBLEMS, InvalidIntent, Problem, Severity
 from intents.reading import read
 from intents.writing import blob_id, dump
 from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
@@ -108,11 +107,13 @@ def test_text_that_is_no_text_is_a_problem() -> None:
 
 
 def test_thousands_of_problems_are_told_at_once() -> None:
-    """The bound of the test's time-out: composing the document anew for each would take half an hour."""
+    """The bound of the test's time-out: composing the document anew for each would take minutes."""
     parameters: dict[str, object] = {f"unknown-{number}": number for number in range(8_000)}
     head = small_tree().advance({RUN: document(RUN, {"template": "train@1.0.0", "parameters": parameters})})
-    problems = check(small_tree(), head, [RUN])
-    assert len([each for each in problems if each.code == "unknown-parameter"]) == len(parameters)
+    last, *problems = check(small_tree(), head, [RUN])
+    assert (last.code, last.severity) == ("more-problems", Severity.ERROR)
+    assert len(problems) == MOST_PROBLEMS
+    assert {each.code for each in problems} == {"immutable-field", "unknown-parameter"}
     assert problems[0].line < problems[-1].line
 
 
@@ -122,6 +123,26 @@ def test_of_very_many_problems_the_first_are_told() -> None:
     assert {each.code for each in problems[:-1]} == {"unknown-field"}
     assert problems[-1].code == "more-problems"
     assert [each.line for each in problems[:-1]] == list(range(10, 10 + MOST_PROBLEMS))
+
+
+def test_a_list_that_is_too_long_is_told_with_both_numbers() -> None:
+    steps = [{"weight": 1}] * 51
+    traffic = {"canary": {"stable": "v1", "candidate": "v2", "steps": steps}}
+    body = dump(Kind.MODEL_DEPLOYMENT, {**small_specs()[DEPLOYMENT], "traffic": traffic})
+    (problem,) = problems_of(body, DEPLOYMENT)
+    assert problem.message == "`steps` has 51 entries; at most 50 are taken"
+
+
+def test_a_key_that_is_wrong_is_told_by_its_name() -> None:
+    pools = [{"type": "nvidia-l4", "count": 1, "nodeSelector": {"-pool": "gpu"}}]
+    (problem,) = problems_of(dump(Kind.CLUSTER, {"driver": "local", "gpuPools": pools}), CLUSTER)
+    assert problem.message.startswith("`-pool`: ")
+    assert problem.line == 9
+
+
+def test_a_problem_is_one_line_whatever_a_parser_says() -> None:
+    told = document(RUN, small_specs()[RUN]).problem("invalid-package", "wrong here:\n  a: [\n     ^\nexpected `]`")
+    assert told.message == "wrong here: a: [ ^ expected `]`"
 
 
 def test_a_huge_name_does_not_make_a_huge_answer() -> None:

@@ -46,6 +46,14 @@ def test_a_month_costs_its_hours_of_every_replica() -> None:
     assert (found.currency_before, found.currency_after, found.unpriced) == ("CHF", "CHF", ())
 
 
+def test_no_cost_is_too_large_to_be_rounded() -> None:
+    huge = version_spec("v1", "fraud@1", "1", replicas={"min": 9999, "max": 9999}, resources={"cpus": "9E"})
+    prices = Prices(gpu_hour={}, cpu_hour=1e6, memory_gib_hour=1e6, currency="CHF")
+    found = cost(touched(GONE, standing(huge)), prices, prices)
+    assert found is not None
+    assert found.after.max > 10**30
+
+
 def test_a_rollout_costs_what_it_ends_at() -> None:
     pair = {"stable": "v1", "candidate": "v2"}
     canary = {"canary": {**pair, "steps": [{"weight": 10}, {"weight": 100}]}}
