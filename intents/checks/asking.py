@@ -56,10 +56,12 @@ def template_fits(change: Change) -> Iterator[Problem]:
     template = change.world.template(asked.template)
     if template is None:
         yield from _no_such_template(change, asked)
+    elif _is_withheld(change, template):
+        yield _not_offered(change, asked)
     elif (template.spec.training is not None) != asked.trains:
         yield _wrong_template(change.document, asked)
     else:
-        yield from _offered(change, asked, template)
+        yield from _deprecated(change, asked, template)
         yield from parameter_problems(change.document, asked, template)
         yield from _registers_a_model(change.document, asked, template)
         if starts_anew(change):
@@ -105,9 +107,11 @@ def users_of(change: Change, kinds: tuple[Kind, ...] = ASKING) -> Iterator[Docum
 
 
 def _no_such_template(change: Change, asked: Asked) -> Iterator[Problem]:
-    """Where the change removes it, that is reported there."""
+    """Where the change removes it, that is reported there. The names of templates for others are not told."""
     if change.base.template(asked.template) is None:
-        hint = nearest(asked.template, change.head.templates(), "templates")
+        tenant = change.document.identity.tenant
+        offered = [name for name, each in change.head.templates().items() if each.spec.offered_to(tenant)]
+        hint = nearest(asked.template, offered, "templates")
         message = f"there is no template {asked.template}"
         yield change.document.problem("unknown-template", message, *asked.place, "template", hint=hint)
 
@@ -119,18 +123,27 @@ def _wrong_template(document: Document, asked: Asked) -> Problem:
     return document.problem("wrong-template", message, *asked.place, "template", hint=hint)
 
 
-def _offered(change: Change, asked: Asked, template: Document[TemplateSpec]) -> Iterator[Problem]:
+def _may_start(change: Change) -> bool:
     """Only what will start needs the offer: a run that was allowed once can still be cancelled."""
-    document, tenant = change.document, change.document.identity.tenant
-    if document.identity.kind is not Kind.SCHEDULE and not starts_anew(change):
-        return
-    if not template.spec.offered_to(tenant):
-        message = f"template {asked.template} is not offered to tenant {tenant}"
-        hint = "ask a platform admin to add the tenant to the template"
-        yield document.problem("template-not-offered", message, *asked.place, "template", hint=hint)
-    if template.spec.deprecated is not None:
+    return change.document.identity.kind is Kind.SCHEDULE or starts_anew(change)
+
+
+def _is_withheld(change: Change, template: Document[TemplateSpec]) -> bool:
+    """Whether the tenant may not start it. Then nothing of it is told, such as names of its parameters."""
+    return _may_start(change) and not template.spec.offered_to(change.document.identity.tenant)
+
+
+def _not_offered(change: Change, asked: Asked) -> Problem:
+    message = f"template {asked.template} is not offered to tenant {change.document.identity.tenant}"
+    hint = "ask a platform admin to add the tenant to the template"
+    return change.document.problem("template-not-offered", message, *asked.place, "template", hint=hint)
+
+
+def _deprecated(change: Change, asked: Asked, template: Document[TemplateSpec]) -> Iterator[Problem]:
+    if _may_start(change) and template.spec.deprecated is not None:
+        place, severity = (*asked.place, "template"), Severity.WARNING
         message = f"template {asked.template} is deprecated: {template.spec.deprecated}"
-        yield document.problem("deprecated-template", message, *asked.place, "template", severity=Severity.WARNING)
+        yield change.document.problem("deprecated-template", message, *place, severity=severity)
 
 
 def _registers_a_model(document: Document, asked: Asked, template: Document[TemplateSpec]) -> Iterator[Problem]:

@@ -387,6 +387,23 @@ def advanced(tree: Tree, change: Change) -> Tree:
     return tree.advance({each: None if spec is None else document(each, spec) for each, spec in change.items()})
 
 
+def test_what_never_fits_is_told_in_words() -> None:
+    base = advanced(small_tree(), {FRAUD: with_quota(FRAUD, cpus=2)})
+    (problem,) = check(base, advanced(base, {JOB_2: {"template": "ddp@1.0.0", "nodes": 3}}), [JOB_2])
+    assert problem.message == "3 nodes would need 3 CPUs, project fraud has 2: it would wait for ever"
+
+
+def test_nothing_is_told_of_templates_for_others() -> None:
+    """Neither their names nor those of their parameters."""
+    secret = {**SPECS[SECRET], "parameters": {"properties": {"hidden": {"type": "integer"}}, "required": ["hidden"]}}
+    base = advanced(small_tree(), {SECRET.replace("1.0.0", "2.0.0"): secret})
+    for reference, code in (("secrt@1.0.0", "unknown-template"), ("secret@2.0.0", "template-not-offered")):
+        (problem,) = check(base, advanced(base, {RUN_2: {"template": reference, "parameters": {"a": 1}}}), [RUN_2])
+        assert problem.code == code
+        assert "secret" not in str(problem).replace(reference, "")
+        assert "hidden" not in str(problem)
+
+
 def test_the_small_tree_is_the_good_example_of_every_check() -> None:
     assert check(Tree.empty(), small_tree()) == ()
 
