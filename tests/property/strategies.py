@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from intents.kinds import SPECS, Kind, Spec
+from intents.kinds.network import METADATA_ADDRESSES, network_of
 from intents.names import RULES
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
@@ -31,9 +32,8 @@ DURATIONS = st.from_regex(r"[1-9][0-9]{0,4}[smh]", fullmatch=True)
 URLS = st.from_regex(r"https://[a-z]{1,10}\.example/[a-z]{0,5}", fullmatch=True)
 FORGE_URLS = st.from_regex(r"https?://[a-z]{1,10}\.example(:[0-9]{1,4})?/[a-z]{1,5}/[a-z.]{1,5}", fullmatch=True)
 IMAGES = st.from_regex(r"[a-z]{1,8}\.example/[a-z]{1,8}:[a-z0-9]{1,5}(@sha256:[0-9a-f]{64})?", fullmatch=True)
-_METADATA = ("169.254.169.254", "fd00:ec2::254")
 NETWORKS = st.ip_addresses(v=4).map(lambda address: f"{address}/32").filter(
-    lambda text: text.partition("/")[0] not in _METADATA
+    lambda text: network_of(text) not in METADATA_ADDRESSES
 ) | st.sampled_from(["0.0.0.0/0", "10.0.0.0/8", "169.254.0.0/16", "::ffff:169.254.0.0/112", "::/0", "fd00::/8"])
 
 
@@ -131,11 +131,16 @@ TRAFFIC = st.one_of(
     ),
     st.fixed_dictionaries({"shadow": _all(_PAIR, percent=st.integers(1, 100))}),
 )
+_LABELS = st.from_regex(r"[a-z]([a-z0-9_.-]{0,10}[a-z0-9])?", fullmatch=True)
 _POOL = _all(
     {"type": name("GPU type"), "count": COUNTS},
     resource=st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
-    nodeSelector=st.dictionaries(WORDS, WORDS, max_size=2),
-    tolerations=st.lists(_all({"key": WORDS}, operator=st.sampled_from(["Exists", "Equal"]), value=WORDS), max_size=2),
+    nodeSelector=st.dictionaries(_LABELS, _LABELS, max_size=2),
+    tolerations=st.lists(
+        _all({"key": _LABELS, "operator": st.just("Exists")})
+        | _all({"key": _LABELS}, operator=st.just("Equal"), value=_LABELS),
+        max_size=2,
+    ),
 )
 _KSERVE = _some(mode=st.sampled_from(["Standard", "Knative"]), version=st.just("0.20"))
 _CLUSTER = {
