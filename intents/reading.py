@@ -142,9 +142,11 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str, str
 
 
 def _name(location: Location) -> str:
-    """Return what people call a place; pydantic names the key of an entry by `[key]` behind it."""
+    """Return what people call a place: an item with its list. Behind the key of an entry pydantic puts `[key]`."""
     *around, last = location or ("document",)
-    return f"{around[-1]}" if last == _KEY and around else f"{last}"
+    if around and last == _KEY:
+        return f"{around[-1]}"
+    return f"{around[-1]}.{last}" if around and isinstance(last, int) else f"{last}"
 
 
 _KEY = "[key]"

@@ -7,7 +7,7 @@ from intents.kinds import Kind, RunSpec
 from intents.problems import MOST_PROBLEMS, InvalidIntent, Problem, Severity
 from intents.reading import read
 from intents.writing import blob_id, dump
-from tests.fixtures.trees import CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
+from tests.fixtures.trees import ACME, CLUSTER, DEPLOYMENT, PLATFORM, RUN, document, small_specs, small_tree
 
 GOOD = b"""\
 # a comment
@@ -138,6 +138,11 @@ def test_a_key_that_is_wrong_is_told_by_its_name() -> None:
     (problem,) = problems_of(dump(Kind.CLUSTER, {"driver": "local", "gpuPools": pools}), CLUSTER)
     assert problem.message.startswith("`-pool`: ")
     assert problem.line == 9
+
+
+def test_an_item_is_told_with_its_list() -> None:
+    (problem,) = problems_of(dump(Kind.TENANT, {**small_specs()[ACME], "hostnames": ["acme", "-"]}), ACME)
+    assert problem.message.startswith("`hostnames.1`: ")
 
 
 def test_a_problem_is_one_line_whatever_a_parser_says() -> None:
