@@ -11,6 +11,7 @@ from typing import Any
 from intents.authority import written_by
 from intents.hints import nearest
 from intents.identity import path_form
+from intents.kind_names import UnknownKind, kind_called
 from intents.kinds import Kind
 from intents.schemas import IMMUTABLE, definition, schema
 
@@ -68,15 +69,11 @@ class Field:
 
 
 def kind_of(name: str) -> Kind:
-    """Return the kind of that name: `ModelDeployment`, `modeldeployment` or `model-deployment`.
-
-    Raises NothingToExplain.
-    """
-    kinds = {_folded(kind.value): kind for kind in Kind}
-    found = kinds.get(_folded(name))
-    if found is None:
-        raise NothingToExplain(f"there is no kind `{name}`: {nearest(name, [kind.value for kind in Kind], 'kinds')}")
-    return found
+    """Return the kind that people call so, in any case, in full or in short. Raises NothingToExplain."""
+    try:
+        return kind_called(name)
+    except UnknownKind as unknown:
+        raise NothingToExplain(str(unknown)) from unknown
 
 
 def explain(kind: Kind, path: tuple[str, ...] = ()) -> Field:
@@ -95,10 +92,6 @@ def explain(kind: Kind, path: tuple[str, ...] = ()) -> Field:
 def document(kind: Kind) -> Field:
     """Return a kind's whole document, `spec` the last of its fields."""
     return _field(kind, (), schema(kind), required=False, immutable=False)
-
-
-def _folded(name: str) -> str:
-    return name.replace("-", "").replace("_", "").lower()
 
 
 def _has(field: Field, name: str) -> bool:

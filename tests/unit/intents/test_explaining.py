@@ -95,7 +95,7 @@ def test_an_unknown_field_is_answered_with_the_nearest(path: tuple[str, ...], sa
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
-    with pytest.raises(NothingToExplain, match="there is no kind `Deploment`: did you mean `ModelDeployment`"):
+    with pytest.raises(NothingToExplain, match="there is no kind `Deploment`: did you mean `deployment`"):
         kind_of("Deploment")
 
 
