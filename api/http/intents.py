@@ -99,13 +99,14 @@ def wanted_of(
     caller: ScopeDep,
     kind: Kind | None = None,
     project: Annotated[str | None, Query(description="only what lies in this project")] = None,
+    name: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,63}$", description="only what is called so")] = None,
     label: Labels = [],  # noqa: B006 - FastAPI copies it
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: str | None = None,
 ) -> IntentFilter:
     """Read which intents a list is of."""
     labels = dict(_label(each) for each in label)
-    return IntentFilter(limit, text_of_cursor(cursor), prefix_of(caller, project), kind, labels)
+    return IntentFilter(limit, text_of_cursor(cursor), prefix_of(caller, project), kind, name, labels)
 
 
 @router.get("")

@@ -78,6 +78,7 @@ class IntentFilter:
     below: str = ""
     """Only paths that begin so."""
     kind: str | None = None
+    name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

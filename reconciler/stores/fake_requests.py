@@ -236,7 +236,8 @@ class MemoryIntents:
             theirs = theirs or projected.kind == Kind.TENANT
         labelled = wanted.labels.items() <= projected.labels.items()
         inside = path > wanted.after and path.startswith(wanted.below)
-        return theirs and inside and labelled and wanted.kind in {None, projected.kind}
+        called = wanted.kind in {None, projected.kind} and wanted.name in {None, projected.name}
+        return theirs and inside and labelled and called
 
 
 def _row(projected: Projected, closing: Closing) -> IntentRow:

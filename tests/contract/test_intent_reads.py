@@ -116,6 +116,9 @@ async def test_lists_are_filtered(place: Place) -> None:
     assert await listed(place, kind="Schedule") == [OTHER, SCHEDULE]
     assert await listed(place, below=f"{FOLDER}/fraud/") == [*RUNS, SCHEDULE]
     assert await listed(place, below=f"{FOLDER}/fraud/", kind="Schedule") == [SCHEDULE]
+    assert await listed(place, kind="Run", name="run-1") == [RUNS[1]]
+    assert await listed(place, name="nightly") == [OTHER, SCHEDULE]
+    assert await listed(place, kind="Run", name="nightly") == []
     assert await listed(place, labels={"team": "risk"}) == RUNS[1:]
     assert await listed(place, labels={"team": "risk", "tier": "a"}, kind="Run") == [RUNS[1]]
     assert await listed(place, labels={"team": "risk"}, kind="Schedule") == []
@@ -135,6 +138,8 @@ async def test_the_platform_sees_its_own_and_who_its_tenants_are(place: Place) -
     assert await listed(place, PLATFORM_TENANT) == [CLUSTER, TENANT, THEIRS]
     assert await listed(place, PLATFORM_TENANT, kind="Tenant") == [TENANT, THEIRS]
     assert await listed(place, PLATFORM_TENANT, kind="Run") == []
+    assert await listed(place, PLATFORM_TENANT, kind="Cluster", name="local") == [CLUSTER]
+    assert await listed(place, PLATFORM_TENANT, name="globex") == [THEIRS]
     assert await listed(place, PLATFORM_TENANT, labels={"team": "risk"}) == [CLUSTER]
     assert await listed(place, "globex") == [THEIR_RUN, THEIRS]
 

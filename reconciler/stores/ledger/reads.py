@@ -50,6 +50,7 @@ class LedgerReads:
             "after": max(wanted.after, wanted.below),
             "until": f"{wanted.below}{LAST}",
             "kind": wanted.kind,
+            "name": wanted.name,
             "labels": as_json(dict(wanted.labels)),
             "limit": wanted.limit,
         }
