@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from api.cli.report_text import shown
+from api.problem_text import shown
 from reconciler.ports.errors import Stalled
 
 

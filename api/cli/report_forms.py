@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from api.cli.report import Form, Report
-from api.cli.report_text import shown, to_text
+from api.cli.report_text import to_text
+from api.problem_text import shown
 from intents.catalogue import CATALOGUE
 from intents.problems import Problem, Severity
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from api.cli.refusals import Unreadable
 from api.cli.report import Report
 from api.composition import snapshots
+from api.problem_text import line_of
 from intents.authority import Principal
 from intents.problems import Problem, Severity
 from reconciler.planning import validation
@@ -19,8 +19,6 @@ from renderers.crds import CrdSet, NoDefinition
 
 PUSHERS = ("GL_USERNAME", "GITEA_PUSHER_NAME", "REMOTE_USER")
 """Where GitLab, Gitea and git's own HTTP backend tell a hook who pushes."""
-LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""As libyaml counts lines."""
 
 
 def of_push(directory: Path, who: str | None, *, only_changed: bool) -> Question | None:
@@ -71,7 +69,4 @@ def _question(sight: snapshots.Sight, who: str | None, *, only_changed: bool) ->
 
 
 def _line(question: Question, path: str, number: int) -> str:
-    if path not in question.head.blobs:
-        return ""
-    lines = LINE_BREAK.split(question.body(path).decode("utf-8", "replace"))
-    return lines[number - 1] if number <= len(lines) else ""
+    return line_of(question.body(path), number) if path in question.head.blobs else ""

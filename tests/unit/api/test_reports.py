@@ -13,7 +13,8 @@ from jsonschema import Draft4Validator
 
 from api.cli.report import Form, Report
 from api.cli.report_forms import FORMS, to_github, to_json, to_sarif
-from api.cli.report_text import shown, to_text
+from api.cli.report_text import to_text
+from api.problem_text import shown
 from intents.catalogue import CATALOGUE
 from intents.problems import Problem, Severity
 
