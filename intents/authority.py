@@ -32,7 +32,8 @@ _IMPLIED = {
     Role.APPROVER: frozenset({Role.VIEWER, Role.APPROVER}),
     Role.ADMIN: frozenset(Role),
 }
-_FACTS = frozenset({Kind.MODEL_VERSION, Kind.ROLLOUT})
+FACTS = frozenset({Kind.MODEL_VERSION, Kind.ROLLOUT})
+"""Kinds that the platform alone writes."""
 _PLATFORMS_OWN = frozenset({Kind.PLATFORM, Kind.CLUSTER, Kind.TEMPLATE, Kind.TENANT})
 
 
@@ -62,7 +63,7 @@ def forbidden(tree: Tree, principal: Principal, path: str, removed: Collection[s
     if identity.kind is Kind.PROJECT and tree.tenant(identity.tenant) is None:
         # A tenant comes with its first projects, and has no members before it is there.
         return _unless(is_platform_admin(tree, principal), path, principal, "platform admins")
-    if identity.kind in _FACTS and not _goes_with_deployment(identity, path, removed):
+    if identity.kind in FACTS and not _goes_with_deployment(identity, path, removed):
         return _unless(principal.is_worker, path, principal, "the platform itself")
     needed = Role.ADMIN if identity.kind is Kind.PROJECT else Role.DEVELOPER
     allowed = needed in roles(tree, identity.tenant, principal)

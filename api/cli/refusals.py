@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 
 import click
 
 from api.problem_text import shown
 from reconciler.ports.errors import Stalled
+
+
+class Exit(IntEnum):
+    """How commands end that ask a platform."""
+
+    REFUSED = 1
+    USAGE = 2
+    CONFLICT = 3
+    """What was read has changed since."""
+    UNAVAILABLE = 4
+    """Not now; the same may be asked again."""
 
 
 class _Told(click.ClickException):

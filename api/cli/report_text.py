@@ -13,12 +13,13 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 def to_text(report: Report) -> str:
     """Return the report with colours, which `click.echo` leaves out where there is no terminal."""
-    parts = ["\n".join(problem_lines(each, report.line, report.root, _coloured)) + "\n" for each in report.problems]
+    parts = ["\n".join(problem_lines(each, report.line, report.root, coloured)) + "\n" for each in report.problems]
     parts += [f"not checked here: {question}" for question in report.not_checked]
     return "\n".join([*parts, _summary(report)])
 
 
-def _coloured(text: str, part: Part, problem: Problem) -> str:
+def coloured(text: str, part: Part, problem: Problem) -> str:
+    """Colour a part of a problem by what it is, and how severe."""
     if part is Part.HINT:
         return click.style(text, fg="cyan")
     return click.style(text, fg=_COLOURS[problem.severity], bold=True)
