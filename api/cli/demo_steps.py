@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli.client import ApiProblem, Client
+from api.client import Client, Unavailable
 
 LOOK_SECONDS = 0.25
-PASSING = {0, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-"""Answers of a platform whose parts are being restarted."""
 
 T = TypeVar("T")
 
@@ -35,6 +32,8 @@ class Demo:
 
     client: Client
     console: Console
+    over: Event = field(default_factory=Event)
+    """Set when the walk ends; who still waits then gives up."""
 
     def step(self, title: str) -> None:
         """Begin a step."""
@@ -44,21 +43,19 @@ class Demo:
         """Print a line of a step."""
         self.console.print(f"  {escape(text)}", soft_wrap=True, highlight=False)
 
+    def until(self, look: Callable[[], T | None], seconds: float, late: Callable[[], DemoFailure]) -> T:
+        """Look again and again until there is something; `late` says what to fail with after `seconds`.
 
-async def until(look: Callable[[], Awaitable[T | None]], seconds: float, late: Callable[[], DemoFailure]) -> T:
-    """Look again and again until there is something; `late` says what to fail with after `seconds`.
-
-    A platform that does not answer for a moment is asked again; every other refusal is the caller's.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            found = await look()
-        except ApiProblem as problem:
-            if problem.status not in PASSING:
-                raise
-        else:
+        A platform that does not answer for a moment is asked again; every other refusal is the caller's.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                found = look()
+            except Unavailable:
+                found = None
             if found is not None:
                 return found
-        await asyncio.sleep(LOOK_SECONDS)
-    raise late()
+            if self.over.wait(LOOK_SECONDS):
+                break
+        raise late()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.table import Table
 
 from api.cli.demo_training import Trained
+from api.client.views import Event
 
-Events = Sequence[Mapping[str, Any]]
+Events = Sequence[Event]
 SHORT = 12
 ALL = 100
 
@@ -58,42 +58,42 @@ def stations(events: Events, trained: Trained, answer: Answer) -> list[Station]:
 
 
 def _of_run(events: Events, trained: Trained) -> Iterator[Station]:
-    mine = [each for each in events if each["subject"] == trained.name]
+    mine = [each for each in events if each.subject == trained.name]
     yield from _station("commit", mine, "run.committed", "commit")
     yield from _station("run submitted", mine, "run.submitted", "run_id")
     yield from _station("run finished", mine, "run.registering", "uid")
-    registered = [each for each in events if each["subject"] == trained.model]
+    registered = [each for each in events if each.subject == trained.model]
     for each in _station("model registered", registered, "model.registered", "commit"):
         yield Station(each.name, f"{trained.model} {trained.digest[: len('sha256:') + SHORT]}", each.at)
 
 
 def _of_deployment(events: Events, answer: Answer) -> Iterator[Station]:
-    asked = [each for each in events if each["data"]["commit"] == answer.deployment_commit]
+    asked = [each for each in events if each.data["commit"] == answer.deployment_commit]
     yield from _station("deployment", asked, "deployment.committed", "commit")
-    since = min((int(each["sequence"]) for each in asked), default=0)
-    later = [each for each in events if int(each["sequence"]) >= since]
+    since = min((each.sequence for each in asked), default=0)
+    later = [each for each in events if each.sequence >= since]
     # The first rendering that has the version at all; it is ready once it takes all the traffic.
-    rollouts = {each["data"]["rollout"] for each in later if _weight(each, answer.version) is not None}
-    rendered = [each for each in later if each["data"].get("rollout") in rollouts]
+    rollouts = {each.data["rollout"] for each in later if _weight(each, answer.version) is not None}
+    rendered = [each for each in later if each.data.get("rollout") in rollouts]
     yield from _station("rendered", rendered, "deployment.rendered", "rendered")
     taking = [each for each in later if _weight(each, answer.version) == ALL]
     yield from _station("ready", taking, "deployment.ready", "rollout")
 
 
-def _weight(event: Mapping[str, Any], version: str) -> int | None:
+def _weight(event: Event, version: str) -> int | None:
     """Return the share of the traffic that a deployment's event says a version has."""
-    versions = event["data"].get("versions") or ()
+    versions = event.data.get("versions") or ()
     return next((int(each["weight"]) for each in versions if each["name"] == version), None)
 
 
 def _station(name: str, events: Events, kind: str, identifier: str) -> Iterator[Station]:
     event = _first(events, kind)
     if event is not None:
-        known = str(event["data"][identifier])
+        known = str(event.data[identifier])
         is_hash = identifier in {"commit", "rendered", "rollout"}
-        yield Station(name, known[:SHORT] if is_hash else known, datetime.fromisoformat(event["time"]))
+        yield Station(name, known[:SHORT] if is_hash else known, event.time)
 
 
-def _first(events: Events, kind: str) -> Mapping[str, Any] | None:
-    mine = (each for each in events if each["type"] == f"dev.ordain.{kind}")
-    return min(mine, key=lambda each: int(each["sequence"]), default=None)
+def _first(events: Events, kind: str) -> Event | None:
+    mine = (each for each in events if each.type == f"dev.ordain.{kind}")
+    return min(mine, key=lambda each: each.sequence, default=None)

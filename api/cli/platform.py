@@ -73,6 +73,7 @@ def status(root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes fl
 def demo(root: Path) -> None:
     """Train, register, deploy, answer inferences, roll back, and show the timeline; leaves the platform up."""
     from api.cli.demo import run_demo  # noqa: PLC0415 - `status` needs no HTTP client
+    from api.composition.local import base_domain  # noqa: PLC0415 - nor git
 
     layout, console = Layout(root), terminal()
     with readable_errors():
@@ -80,8 +81,7 @@ def demo(root: Path) -> None:
         if supervisor_of(layout) is None:
             start(layout, console)
         settings = Settings.load(layout)
-        address = f"http://127.0.0.1:{settings.edge_port}"
-        sys.exit(asyncio.run(run_demo(address, base_domain(layout), console)))
+        sys.exit(run_demo(settings.edge_port, base_domain(layout), console))
 
 
 def start(layout: Layout, console: Console) -> None:
@@ -137,13 +137,6 @@ def expect_checkout(layout: Layout) -> None:
         raise NotSetUp(
             f"there is no platform/platform.yaml in {layout.root}: run this in a checkout, or give its --root"
         )
-
-
-def base_domain(layout: Layout) -> str:
-    """Return the platform's base domain, from the head of its own repository."""
-    from api.composition.parts import tree_at_head  # noqa: PLC0415 - client commands start without it
-
-    return tree_at_head(layout).platform.base_domain
 
 
 def welcome(layout: Layout, settings: Settings) -> str:

@@ -5,18 +5,20 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from rich.console import Console
 
-from api.cli.client import ApiProblem, Client, readable
 from api.cli.demo_serving import Trickle, check_answers, difference, infer, is_settled, version_name
-from api.cli.demo_steps import Demo, DemoFailure, until
+from api.cli.demo_steps import Demo, DemoFailure
 from api.cli.demo_timeline import Answer, stations, timeline_table
 from api.cli.demo_training import Trained, follow
+from api.client import Address, Client, Patience, Refused, Unavailable
+from api.client.connection import Means
+from api.client.views import Deployment, Event
 
-pytestmark = pytest.mark.anyio
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROWS = [[0.5, 1.5], [2.5, 3.5], [4.5, 5.5]]
 TRAINED = Trained("train-1", "uid-1", "c" * 40, "fraud@7", "sha256:" + "d" * 64, ROWS, ROWS)
@@ -24,13 +26,9 @@ TRAINED = Trained("train-1", "uid-1", "c" * 40, "fraud@7", "sha256:" + "d" * 64,
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def client(handler: Handler) -> Client:
-    return Client("http://127.0.0.1:1", "acme.ml.localhost", httpx.MockTransport(handler))
+    means = Means(httpx.MockTransport(handler))
+    return Client(Address.here(1, "acme.ml.localhost"), patience=Patience(0), means=means)
 
 
 def demo(handler: Handler) -> Demo:
@@ -46,55 +44,41 @@ def echo(request: httpx.Request) -> httpx.Response:
     """Serve a model that answers each row with itself."""
     (tensor,) = json.loads(request.content)["inputs"]
     output = {"name": "probabilities", "shape": tensor["shape"], "datatype": "FP32", "data": tensor["data"]}
-    return httpx.Response(200, json={"outputs": [{"name": "label", "shape": [1], "data": [1]}, output]})
+    return httpx.Response(
+        200, json={"outputs": [{"name": "label", "shape": [1], "datatype": "INT64", "data": [1]}, output]}
+    )
 
 
-async def test_the_tenant_goes_in_the_host_header() -> None:
-    hosts: list[str] = []
+def test_waiting_bears_restarts_but_no_refusal() -> None:
+    answers = [Unavailable("restarting"), None, "there"]
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        hosts.append(request.headers["host"])
-        return httpx.Response(200, json={})
-
-    await client(answer).get("/api/v1/runs")
-    assert hosts == ["acme.ml.localhost"]
-
-
-def test_a_problem_reads_as_text() -> None:
-    problem = {"code": "unknown-template", "path": "a.yaml", "line": 3, "message": "no such thing", "hint": "try b"}
-    answer = httpx.Response(422, json={"detail": "refused for 1 problem", "problems": [problem]})
-    assert readable(answer) == "refused for 1 problem\n  a.yaml:3 unknown-template: no such thing (try b)"
-    assert readable(httpx.Response(502, text="upstream gone\n")) == "upstream gone"
-    assert readable(httpx.Response(400, json={"error": "shape mismatch"})) == "shape mismatch"
-
-
-async def test_a_refusal_names_request_status_and_reason() -> None:
-    with pytest.raises(ApiProblem, match="GET /api/v1/runs/x answered 404: run x does not exist") as raised:
-        await client(lambda _: httpx.Response(404, json={"detail": "run x does not exist"})).get("/api/v1/runs/x")
-    assert raised.value.status == 404
-
-
-async def test_waiting_bears_restarts_but_no_refusal() -> None:
-    answers = [ApiProblem("GET", "/", 503, "restarting"), None, "there"]
-
-    async def look() -> str | None:
+    def look() -> str | None:
         found = answers.pop(0)
-        if isinstance(found, ApiProblem):
+        if isinstance(found, Unavailable):
             raise found
         return found
 
-    assert await until(look, 10, lambda: DemoFailure("late", "there")) == "there"
-    answers[:] = [ApiProblem("GET", "/", 403, "forbidden")]
-    with pytest.raises(ApiProblem):
-        await until(look, 10, lambda: DemoFailure("late", "there"))
+    walk = demo(echo)
+    assert walk.until(look, 10, late) == "there"
+
+    def refused() -> str | None:
+        raise Refused("forbidden")
+
+    with pytest.raises(Refused):
+        walk.until(refused, 10, late)
 
 
-async def test_waiting_ends() -> None:
-    async def look() -> None:
-        return None
-
+def test_waiting_ends_by_itself_and_with_the_walk() -> None:
+    walk = demo(echo)
     with pytest.raises(DemoFailure, match="late"):
-        await until(look, 0, lambda: DemoFailure("late", "there"))
+        walk.until(lambda: None, 0, late)
+    walk.over.set()
+    with pytest.raises(DemoFailure, match="late"):
+        walk.until(lambda: None, 1000, late)
+
+
+def late() -> DemoFailure:
+    return DemoFailure("late", "there")
 
 
 @pytest.mark.parametrize(
@@ -106,27 +90,40 @@ async def test_waiting_ends() -> None:
         ([("v7", "fraud@1"), ("v7-a", "fraud@2")], "v7-b"),
     ],
 )
-async def test_a_version_never_takes_the_name_of_another_model(served: list[tuple[str, str]], expected: str) -> None:
+def test_a_version_never_takes_the_name_of_another_model(served: list[tuple[str, str]], expected: str) -> None:
     versions = [{"name": name, "model": model} for name, model in served]
-    view = {"spec": {"versions": versions[:1]}, "rollout": {"live": versions[1:]}}
-    assert await version_name(client(lambda _: httpx.Response(200, json=view)), "fraud@7") == expected
+    found = view(spec={"versions": versions[:1]}, live=versions[1:])
+    assert version_name(client(lambda _: httpx.Response(200, json=found)), "fraud@7") == expected
 
 
-async def test_the_first_version_needs_no_deployment() -> None:
-    assert await version_name(client(lambda _: httpx.Response(404, json={})), "fraud@1") == "v1"
+def test_the_first_version_needs_no_deployment() -> None:
+    assert version_name(client(lambda _: httpx.Response(404, json={})), "fraud@1") == "v1"
 
 
-def view(*, ready: bool = True, **rollout: Any) -> dict[str, Any]:
-    return {"ready": ready, "rollout": {"live": [{"name": "v2"}], "hold": None} | rollout}
+def view(*, ready: bool = True, spec: dict[str, Any] | None = None, **rollout: Any) -> dict[str, Any]:
+    return {
+        "name": "fraud",
+        "project": "fraud",
+        "blob": "b" * 40,
+        "spec": spec or {"versions": []},
+        "rollout": {"live": [{"name": "v2", "model": "fraud@2"}], "hold": None} | rollout,
+        "served": [],
+        "ready": ready,
+        "path": "/serve",
+    }
+
+
+def is_so(found: dict[str, Any], version: str, *, held: bool) -> bool:
+    return is_settled(Deployment.model_validate(found), version, held=held)
 
 
 def test_settled_means_ready_with_that_version_and_held_or_not() -> None:
-    assert is_settled(view(), "v2", held=False)
-    assert not is_settled(view(), "v1", held=False)
-    assert not is_settled(view(ready=False), "v2", held=False)
-    assert not is_settled(view(hold={"reason": "r"}), "v2", held=False)
-    assert is_settled(view(hold={"reason": "r"}), "v2", held=True)
-    assert not is_settled({"ready": False, "rollout": None}, "v2", held=False)
+    assert is_so(view(), "v2", held=False)
+    assert not is_so(view(), "v1", held=False)
+    assert not is_so(view(ready=False), "v2", held=False)
+    assert not is_so(view(hold={"reason": "r"}), "v2", held=False)
+    assert is_so(view(hold={"reason": "r"}), "v2", held=True)
+    assert not is_so({**view(ready=False), "rollout": None}, "v2", held=False)
 
 
 def test_answers_of_another_shape_differ_infinitely() -> None:
@@ -135,51 +132,66 @@ def test_answers_of_another_shape_differ_infinitely() -> None:
     assert difference([], [[0.5]]) == float("inf")
 
 
-async def test_an_inference_gives_one_answer_a_row() -> None:
-    assert await infer(client(echo), ROWS) == ROWS
+def test_an_inference_gives_one_answer_a_row() -> None:
+    assert infer(client(echo), ROWS) == ROWS
 
 
-async def test_answers_that_differ_from_the_training_run_are_a_failure() -> None:
+def test_answers_that_differ_from_the_training_run_are_a_failure() -> None:
     walk = demo(echo)
-    await check_answers(walk, TRAINED, "v7")
+    check_answers(walk, TRAINED, "v7")
     assert "v7 answered 3 rows" in said(walk)
     other = Trained("train-1", "uid-1", "c" * 40, "fraud@7", "", ROWS, [[0.5, 1.5], [2.5, 3.5], [4.5, 5.6]])
     with pytest.raises(DemoFailure, match=r"differs from its training run by 1\.0e-01"):
-        await check_answers(walk, other, "v7")
+        check_answers(walk, other, "v7")
 
 
-async def test_a_trickle_knows_who_answered() -> None:
+def test_a_trickle_knows_who_answered() -> None:
     walk = demo(echo)
-    async with Trickle(walk, ROWS, {"v1": [[0.0, 0.0]] * 3, "v2": ROWS}) as trickle:
-        await until(lambda: _enough(trickle), 10, lambda: DemoFailure("late", "there"))
+    with Trickle(walk, ROWS, {"v1": [[0.0, 0.0]] * 3, "v2": ROWS}) as trickle:
+        walk.until(lambda: _enough(trickle), 10, late)
     trickle.report()
     assert set(trickle.answered) == {"v2"}
     assert "none failed" in said(walk)
 
 
-async def _enough(trickle: Trickle) -> bool | None:
+def _enough(trickle: Trickle) -> bool | None:
     return sum(trickle.answered.values()) >= len(ROWS) or None
 
 
 @pytest.mark.parametrize("known", [{"v1": [[0.0, 0.0]] * 3}, {}])
-async def test_a_wrong_answer_or_none_at_all_fails_the_trickle(known: dict[str, list[list[float]]]) -> None:
+def test_a_wrong_answer_or_none_at_all_fails_the_trickle(known: dict[str, list[list[float]]]) -> None:
     handler: Handler = echo if known else lambda _: httpx.Response(503, json={"detail": "nobody serves"})
-    async with Trickle(demo(handler), ROWS, known or {"v1": ROWS}) as trickle:
-        await until(lambda: _failed(trickle), 10, lambda: DemoFailure("late", "there"))
+    walk = demo(handler)
+    with Trickle(walk, ROWS, known or {"v1": ROWS}) as trickle:
+        walk.until(lambda: _failed(trickle), 10, late)
     with pytest.raises(DemoFailure, match="inferences failed meanwhile"):
         trickle.report()
 
 
-async def _failed(trickle: Trickle) -> bool | None:
+def _failed(trickle: Trickle) -> bool | None:
     return bool(trickle.failures) or None
 
 
-async def test_a_failed_run_shows_the_end_of_its_log() -> None:
+RUN = {
+    "uid": str(UUID(int=1)),
+    "attempt": 1,
+    "project": "fraud",
+    "name": "r",
+    "template": "train-classifier@1.0.0",
+    "parameters": {},
+    "commit": "c" * 40,
+    "model": "",
+    "created_at": START.isoformat(),
+    "submitted_at": None,
+}
+
+
+def test_a_failed_run_shows_the_end_of_its_log() -> None:
     tasks = [
-        {"name": "prepare", "state": "succeeded", **_times(2), "metrics": {}},
-        {"name": "train", "state": "failed", **_times(1), "metrics": {"loss": "NaN"}},
+        {"name": "prepare", "state": "succeeded", **_times(2), "error": "", "metrics": {}},
+        {"name": "train", "state": "failed", **_times(1), "error": "", "metrics": {"loss": "NaN"}},
     ]
-    run = {"name": "r", "state": "failed", "reason": "train failed", "finished_at": "x", "tasks": tasks}
+    run = {**RUN, "state": "failed", "reason": "train failed", **_times(3), "tasks": tasks}
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/logs"):
@@ -188,8 +200,8 @@ async def test_a_failed_run_shows_the_end_of_its_log() -> None:
 
     walk = demo(answer)
     with pytest.raises(DemoFailure, match="run r failed: train failed\n    begin\n    ValueError: no luck") as raised:
-        await follow(walk, "first", "r")
-    assert raised.value.where == "/api/v1/runs/r/logs?task=train on acme.ml.localhost"
+        follow(walk, "first", "r")
+    assert raised.value.where == "/api/v1/runs/r/logs?task=train on acme.ml.localhost:1"
     assert "train     failed       1.0 s  loss NaN" in said(walk)
 
 
@@ -197,14 +209,9 @@ def _times(seconds: float) -> dict[str, str]:
     return {"started_at": START.isoformat(), "finished_at": (START + timedelta(seconds=seconds)).isoformat()}
 
 
-def event(sequence: int, kind: str, subject: str, commit: str, **data: Any) -> dict[str, Any]:
-    return {
-        "sequence": sequence,
-        "type": f"dev.ordain.{kind}",
-        "subject": subject,
-        "time": (START + timedelta(seconds=sequence)).isoformat(),
-        "data": {"commit": commit, **data},
-    }
+def event(sequence: int, kind: str, subject: str, commit: str, **data: Any) -> Event:
+    at, about = START + timedelta(seconds=sequence), {"commit": commit, **data}
+    return Event(sequence=sequence, type=f"dev.ordain.{kind}", subject=subject, time=at, data=about)
 
 
 def split(old: int, new: int) -> list[dict[str, Any]]:
