@@ -201,7 +201,7 @@ async def find_run(context: ApiContext, caller: Caller, name: str) -> RunView:
 
 def _committed_run(context: ApiContext, caller: Caller, document: Document[RunSpec]) -> RunView:
     commit = _commit_that_added(context, document.path)
-    row = admitted_run(caller.tree.platform.repository.uid, document, commit.id, commit.author.name)
+    row = admitted_run(caller.tree.platform.repository.uid, document, commit.id, commit.asked_by)
     return RunView(
         uid=row.uid,
         attempt=row.attempt,

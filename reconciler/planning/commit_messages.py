@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from reconciler.planning.writing import Accepted, Merging, Proposed, WriteRequest
 
 WHEN_APPROVED = "when-approved"
+PUSHED_BY = "Ordain-Pushed-By"
+"""Who pushed a commit, as authenticated; its author is what git was told."""
 
 
 def commit_message(accepted: Accepted) -> str:
@@ -32,6 +34,8 @@ def _of_request(request: WriteRequest) -> Iterator[str]:
     yield f"Ordain-Request: {request.id}"
     if request.key is not None:
         yield f"Ordain-Key: {request.key.to_trailer()}"
+    if request.author is not None:
+        yield f"{PUSHED_BY}: {request.principal.user}"
     if request.on_behalf_of:
         yield f"Ordain-On-Behalf-Of: {request.on_behalf_of}"
     if request.cause:

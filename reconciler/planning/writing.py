@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Self, TypeAlias
 from uuid import UUID
@@ -67,6 +68,15 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Author:
+    """Who wrote a change that somebody brings here, and when; it is what they say of themselves."""
+
+    name: str
+    email: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class WriteRequest:
     """One durable request: every write of it, in one commit, or none."""
 
@@ -89,6 +99,8 @@ class WriteRequest:
     """The change that it is about; most are about none."""
     merge_when_approved: bool = False
     """Should it become a change: whether that is merged with the last approval that it needs."""
+    author: Author | None = None
+    """Of a commit that is pushed; otherwise the principal is the author."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.planning.commit_messages import PUSHED_BY
+
 MAIN = "refs/heads/main"
 
 
@@ -30,6 +32,8 @@ class NewCommit:
     files: Mapping[str, bytes | None]
     onto: str | None = None
     """The commit it stands on, where that is not the one before it in its chain."""
+    authored_at: datetime | None = None
+    """When it was written, where that was before."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class CommitInfo:
     author: Signature
     subject: str
     trailers: Mapping[str, tuple[str, ...]]
+
+    @property
+    def asked_by(self) -> str:
+        """Who asked for the commit, as authenticated."""
+        return next(iter(self.trailers.get(PUSHED_BY, ())), self.author.name)
 
 
 class Repository(Protocol):

@@ -19,6 +19,7 @@ from reconciler.ports.changes import ChangeRecord, ChangeStep, WriterChanges
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.repository import CommitInfo, NewCommit, RefMove, Repository, Signature
 from reconciler.ports.requests import WriterLock
+from reconciler.workers.authors import author_of
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +136,10 @@ class ChangeBranches:
 
     def _new_commit(self, proposal: Proposal) -> NewCommit:
         decision = proposal.decision
-        request = decision.request
-        author = Signature(request.principal.user, request.email or request.principal.user)
+        author, at = author_of(decision.request)
         message = change_message(decision, proposal.base)
         onto = proposal.old or proposal.base
-        return NewCommit(author, self.committer, self.now(), message, decision.files, onto)
+        return NewCommit(author, self.committer, self.now(), message, decision.files, onto, at)
 
 
 def read_change(repository: Repository, record: ChangeRecord) -> KnownChange:
@@ -231,7 +231,7 @@ def _found(
         id=change,
         tenant=tenant,
         project=project,
-        author=asking.principal if asking else Principal(first.author.name),
+        author=asking.principal if asking else Principal(first.asked_by),
         email=first.author.email,
         subject=first.subject,
         opened_at=first.at,

@@ -38,7 +38,7 @@ def _closing(repository: Repository, commit: CommitInfo) -> Closing:
     return Closing(
         commit=commit.id,
         at=commit.at,
-        author=commit.author.name,
+        author=commit.asked_by,
         request=request,
         paths=tuple(change.path for change in changes),
         projected=tuple(_projected(repository, who, item) for who, item in known),

@@ -51,7 +51,7 @@ class RunCursor:
             document = read(change.path, self.repository.blob(change.blob), change.blob)
         except InvalidIntent:
             return None  # it came past the writer, and whoever follows the tree says so
-        return admitted_run(self.repository_uid, document, commit.id, commit.author.name)
+        return admitted_run(self.repository_uid, document, commit.id, commit.asked_by)
 
 
 def _is_run(path: str) -> bool:

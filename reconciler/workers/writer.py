@@ -18,6 +18,7 @@ from reconciler.planning.writing import Accepted, Batch, Decision, Refused, Writ
 from reconciler.ports.changes import ChangeStep
 from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, WriterLock, WriterQueue
+from reconciler.workers.authors import author_of
 from reconciler.workers.change_branches import ChangeBranches, proposals
 from reconciler.workers.closings import closings_of
 from reconciler.workers.home import Home
@@ -162,9 +163,9 @@ class Writer:
         return await asyncio.to_thread(self.repository.between, base, ids[-1])
 
     def _new_commit(self, accepted: Accepted) -> NewCommit:
-        request = accepted.request
-        author = Signature(request.principal.user, request.email or request.principal.user)
-        return NewCommit(author, self.committer, self.now(), commit_message(accepted), accepted.files)
+        author, at = author_of(accepted.request)
+        message = commit_message(accepted)
+        return NewCommit(author, self.committer, self.now(), message, accepted.files, authored_at=at)
 
     async def _advance(self, head: Head, newest: str) -> Head:
         """Close what came to main on the forge, by whomever, and take it for what stands."""

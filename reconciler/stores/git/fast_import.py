@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE
 
@@ -51,7 +52,8 @@ def _reason(code: int, said: bytes) -> str:
 def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Iterator[bytes]:
     for number, commit in enumerate(commits, start=1):
         yield f"commit {staging}\nmark :{number}\n".encode()
-        yield _person("author", commit.author, commit) + _person("committer", commit.committer, commit)
+        yield _person("author", commit.author, commit.authored_at or commit.at)
+        yield _person("committer", commit.committer, commit.at)
         yield _data(commit.message.encode())
         if commit.onto is not None:
             yield f"from {commit.onto}\n".encode()
@@ -65,8 +67,8 @@ def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Ite
     yield b"done\n"
 
 
-def _person(role: str, who: Signature, commit: NewCommit) -> bytes:
-    return f"{role} {_plain(who.name)} <{_plain(who.email)}> {int(commit.at.timestamp())} +0000\n".encode()
+def _person(role: str, who: Signature, at: datetime) -> bytes:
+    return f"{role} {_plain(who.name)} <{_plain(who.email)}> {int(at.timestamp())} +0000\n".encode()
 
 
 def _plain(text: str) -> str:

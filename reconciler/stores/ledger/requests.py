@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -17,7 +17,7 @@ from intents.problems import Problem, Severity
 from reconciler.planning.changes import ChangeId, Deed, OfChange
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import Refused, RequestId, Write, WriteRequest
+from reconciler.planning.writing import Author, Refused, RequestId, Write, WriteRequest
 from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
@@ -174,6 +174,7 @@ def _to_row(request: WriteRequest) -> dict[str, object]:
         "cause": request.cause,
         "body": as_text(request.body),
         "writes": as_json([write.to_json() for write in request.writes]),
+        "author": _author_row(request.author) if request.author else None,
         "key": request.key.hash if request.key else None,
         "key_body": request.key.body if request.key else "",
         "change": request.of_change.id if request.of_change else "",
@@ -181,6 +182,14 @@ def _to_row(request: WriteRequest) -> dict[str, object]:
         "change_head": request.of_change.head if request.of_change else "",
         "merge_when_approved": request.merge_when_approved,
     }
+
+
+def _author_row(author: Author) -> object:
+    return as_json({"name": author.name, "email": author.email, "at": author.at.isoformat()})
+
+
+def _author(row: DictRow) -> Author:
+    return Author(row["name"], row["email"], datetime.fromisoformat(row["at"]))
 
 
 def _from_row(row: DictRow) -> WriteRequest:
@@ -196,6 +205,7 @@ def _from_row(row: DictRow) -> WriteRequest:
         on_behalf_of=row["on_behalf_of"],
         cause=row["cause"],
         body=row["body"],
+        author=_author(row["author"]) if row["author"] else None,
         key=RequestKey(row["tenant"], row["key"], row["key_body"]) if row["key"] else None,
         of_change=OfChange(ChangeId(row["change"]), Deed(row["deed"]), row["change_head"]) if row["deed"] else None,
         merge_when_approved=row["merge_when_approved"],

@@ -2,9 +2,10 @@
 -- A second put of the same id changes nothing: workers ask under ids derived from what they ask. Nor does one of the
 -- same key: of two at once, the second waits here for the first's transaction.
 INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
-                            key, key_body, change, deed, change_head, merge_when_approved)
+                            author, key, key_body, change, deed, change_head, merge_when_approved)
 VALUES (%(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
-        %(body)s, %(writes)s, %(key)s, %(key_body)s, %(change)s, %(deed)s, %(change_head)s, %(merge_when_approved)s)
+        %(body)s, %(writes)s, %(author)s, %(key)s, %(key_body)s, %(change)s, %(deed)s, %(change_head)s,
+        %(merge_when_approved)s)
 ON CONFLICT DO NOTHING
 RETURNING id
 
