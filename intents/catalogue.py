@@ -279,6 +279,14 @@ CATALOGUE: dict[str, Explanation] = {
     "too-many-changes": Explanation(
         "The tenant has as many open changes as it may have at once.", "Merge or close some."
     ),
+    "not-a-plain-file": Explanation(
+        "A link, an executable or another repository is pushed: files here are text and nothing else.",
+        "Commit the text itself, with the mode 100644.",
+    ),
+    "unfit-merge": Explanation(
+        "A merge commit decides something itself: main is linear, and each commit on it says what it changes.",
+        "Rebase onto main, and push that.",
+    ),
     "conflict": Explanation(
         "What stands at the path is not what the request was decided on.",
         "Read it again and decide on what is there now.",

@@ -17,6 +17,7 @@ from api.http.context import ApiContext
 from api.http.platform_status import PlatformStatus
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.status import collect
+from reconciler.stores.git.http_backend import GitHttpBackend
 from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
 from reconciler.stores.ledger.remotes import LedgerRemotes
@@ -44,6 +45,7 @@ async def serve_api(settings: Settings) -> None:
         remotes=remotes,
         webhook_secret=Remotes(settings.layout).webhook_secret,
         hint_forge=remotes.hint,
+        git=GitHttpBackend(settings.layout.repository, settings.layout.pushes),
     )
     arrivals = LedgerArrivals(process.database)
 

@@ -13,6 +13,7 @@ from api.http import (
     changes,
     deployments,
     events,
+    git,
     history,
     intents,
     models,
@@ -69,6 +70,7 @@ def create_app(context: ApiContext, lifespan: Lifespan) -> FastAPI:
     # Webhooks are signed, whatever their Origin and type say.
     app.include_router(webhooks.router, prefix="/api/v1", responses=problems.PROBLEM_RESPONSES)
     app.include_router(operations.router, responses=problems.PROBLEM_RESPONSES)
+    app.include_router(git.router)
     app.include_router(pages.router)
     problems.install(app)
     app.add_middleware(TenantInPath)

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from api.http.platform_status import PlatformStatus
 from reconciler.ports.changes import Changes
+from reconciler.ports.git_service import GitService
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.reads import TenantReads
@@ -78,6 +79,7 @@ class ApiContext:
     """Returns what the forge at an address signs its webhooks with, or None; blocks, raises Stalled."""
     hint_forge: Callable[[], Awaitable[None]]
     """Lets whoever follows the forge look there now."""
+    git: GitService
     answered: Broadcast = field(default_factory=Broadcast)
     happened: Broadcast = field(default_factory=Broadcast)
 

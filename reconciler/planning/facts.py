@@ -23,6 +23,17 @@ class LedgerQuestions:
         """Whether there is anything to ask."""
         return bool(self.removed or self.named)
 
+    def by_tenant(self) -> Mapping[str, LedgerQuestions]:
+        """Return the questions about each tenant, for who may ask about one at a time."""
+        owners = {path: identity.tenant for path in self.removed if (identity := identify(path))}
+        return {
+            tenant: LedgerQuestions(
+                {path: attempt for path, attempt in self.removed.items() if owners[path] == tenant},
+                frozenset(each for each in self.named if each[0] == tenant),
+            )
+            for tenant in {*owners.values(), *(each[0] for each in self.named)}
+        }
+
 
 def ledger_questions(tree: Tree, written: Iterable[tuple[str, bool]]) -> LedgerQuestions:
     """Return what to ask for a change of `tree`: paths, each with whether an intent is there afterwards."""

@@ -38,6 +38,11 @@ class Layout:
         return self.state / "state.git"
 
     @property
+    def pushes(self) -> Path:
+        """What people push, a folder each until it is answered."""
+        return self.state / "pushes"
+
+    @property
     def processes(self) -> Path:
         """Runs and model servers: one folder each, made by the driver that started it."""
         return self.state / "proc"

@@ -334,6 +334,8 @@ ELSEWHERE = {
     "change-updated": "planning/test_changes",
     "too-many-changes": "planning/test_proposing",
     "empty-change": "planning/test_proposing",
+    "not-a-plain-file": "planning/test_pushes",
+    "unfit-merge": "planning/test_pushes",
     "invalid-package": "test_packages",
     "package-changed": "test_packages",
     "package-parameters": "test_packages",
