@@ -20,7 +20,8 @@ from api.http.problems import Refusal, not_found
 from api.http.push_text import answer_of, lines_of
 from api.http.pushes import Push
 from intents.authority import is_platform_admin
-from reconciler.planning.pushes import Pusher, RefUpdate
+from reconciler.planning.push_requests import Pusher
+from reconciler.planning.pushes import RefUpdate
 from reconciler.ports.errors import Waiting
 from reconciler.ports.git_service import GitCall, GitExchange, GitService, PushAnswer, PushedObjects, Service
 from reconciler.ports.git_service import Receive as Decide

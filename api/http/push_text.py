@@ -9,6 +9,7 @@ from api.problem_text import line_of, problem_lines, shown
 from intents.tree import Tree
 from reconciler.planning.pushes import PushedCommit, Unfit
 from reconciler.ports.git_service import RefAnswer
+from reconciler.ports.requests import RequestState
 
 MOST_LINES = 200
 _ID_DIGITS = 10
@@ -23,20 +24,27 @@ def answer_of(outcome: Outcome) -> RefAnswer:
     if outcome.unfit is not None:
         return RefAnswer(outcome.ref, refused=outcome.unfit.reason)
     new = outcome.written[-1][1].commit if outcome.written else outcome.old
-    return RefAnswer(outcome.ref, old=outcome.old, new=new, shown="main")
+    change = f"change/{outcome.waits_as}"
+    if not outcome.waits_as or change == outcome.branch:
+        return RefAnswer(outcome.ref, old=outcome.old, new=new, shown=outcome.branch)
+    return RefAnswer(outcome.ref, new=new, shown=change)
 
 
 def lines_of(outcome: Outcome, tree: Tree) -> Iterator[str]:
     """Yield what to show; `tree` is what main held when the push was decided."""
     for commit, status in outcome.written:
-        yield f"{_named(commit)} is {status.commit[:_ID_DIGITS]} on main"
+        where = f"in change {status.change}" if status.state is RequestState.PROPOSED else "on main"
+        yield f"{_named(commit)} is {status.commit[:_ID_DIGITS]} {where}"
     if outcome.unfit is not None:
         yield from _refused(outcome.unfit, tree)
         yield "nothing else of this push was written" if outcome.written else "nothing was written"
+    elif change := outcome.waits_as:
+        yield f"others have to approve it: ordain change show {change}"
+        yield f"to add to it: git push origin HEAD:change/{change}"
     elif outcome.written:
         yield "main gives commits ids of its own; take them over: git pull --rebase"
     else:
-        yield "all of this is on main already"
+        yield f"all of this is on {outcome.branch} already"
 
 
 def _refused(unfit: Unfit, tree: Tree) -> Iterator[str]:

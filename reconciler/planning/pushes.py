@@ -1,39 +1,23 @@
-"""What a push asks for: its commits as write requests, or why they cannot be any. Pure."""
+"""What is pushed and where to, and why it may not be, by its form alone. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from uuid import NAMESPACE_OID, uuid5
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from intents.authority import Principal
-from intents.checks import Facts
-from intents.identity import identify
 from intents.kinds.members import WORKER_PREFIX
-from intents.names import PLATFORM_TENANT
 from intents.problems import Problem
-from intents.tree import Tree
-from reconciler.planning.writing import (
-    ABSENT,
-    ANY,
-    Author,
-    Refused,
-    RequestId,
-    Write,
-    WriteAction,
-    WriteRequest,
-    decide_request,
-)
+from reconciler.planning.changes import ID_PATTERN, ChangeId
+from reconciler.planning.writing import Author
 
 PLAIN = 0o100644
 """The mode of the only files there are."""
 MOST_COMMITS = 100
-MOST_PATHS = 1_000
 MOST_FILE_BYTES = 1 << 20
 MOST_BYTES = 16 << 20
 """Of all files a push writes, together; the requests hold them."""
 MOST_MESSAGE_BYTES = 64 << 10
-PULL = "git pull --rebase shows what others wrote, and where to decide"
 
 
 @dataclass(frozen=True)
@@ -83,16 +67,30 @@ class Unfit:
     problems: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True)
+class Target:
+    """What is pushed, and where to: main, or a change."""
+
+    commit: str
+    change: ChangeId | None = None
+
+
 MAIN = "refs/heads/main"
+CHANGES = "refs/heads/change"
 
 
-def target_of(update: RefUpdate) -> str | Unfit:
-    """Return the commit that a ref is to hold, or why nothing can be pushed there."""
+def target_of(update: RefUpdate) -> Target | Unfit:
+    """Return what a ref is to hold, or why nothing can be pushed there."""
+    folder, _, name = update.ref.rpartition("/")
     if update.new is None:
         return Unfit("nothing is removed by a push: what was written stays")
-    if update.ref != MAIN:
-        return Unfit("only main is pushed to: git push origin HEAD:main")
-    return update.new
+    if update.ref == MAIN:
+        return Target(update.new)
+    if folder == CHANGES and re.fullmatch(ID_PATTERN, name):
+        return Target(update.new, ChangeId(name))
+    if folder == CHANGES:
+        return Unfit("no change is named so: push to main, and what needs approval becomes a change")
+    return Unfit("only main and open changes are pushed to: git push origin HEAD:main")
 
 
 def unfit(commits: Sequence[PushedCommit]) -> Unfit | None:
@@ -133,111 +131,3 @@ def _problems(commit: PushedCommit) -> Iterator[Problem]:
         elif file.size > MOST_FILE_BYTES:
             message = f"the file has {file.size} bytes, at most {MOST_FILE_BYTES} fit"
             yield Problem("too-large", file.path, 0, 0, message)
-
-
-def request_id(commit: str, attempt: int) -> RequestId:
-    """Return the id of the request that a pushed commit becomes: pushed again it is the same request.
-
-    A commit that was refused may be pushed again once the reason is gone; that is the next attempt.
-    """
-    return RequestId(uuid5(NAMESPACE_OID, f"ordain/push/{commit}/{attempt}"))
-
-
-@dataclass(frozen=True)
-class Pusher:
-    """Who pushes, as authenticated."""
-
-    principal: Principal
-    email: str
-
-
-def requests_of(commits: Sequence[PushedCommit], attempts: Mapping[str, int], pusher: Pusher) -> Iterator[WriteRequest]:
-    """Yield the request that each commit becomes, in order.
-
-    A file is expected to be what it was at the commit's parent, so what others wrote since is never undone. And each
-    request stands only on what the one before it wrote: of commits that build on each other, none is left out.
-    """
-    before: Sequence[PushedFile] = ()
-    for commit in commits:
-        tenant, project = place_of(commit)
-        subject, _, body = commit.message.strip().partition("\n")
-        yield WriteRequest(
-            id=request_id(commit.id, attempts.get(commit.id, 0)),
-            tenant=tenant,
-            project=project,
-            subject=subject or "(no subject)",
-            principal=pusher.principal,
-            writes=(*_writes(commit), *_guards(before, {file.path for file in commit.files})),
-            email=pusher.email,
-            cause=f"pushed as {commit.id}",
-            body=body,
-            author=commit.author,
-        )
-        before = commit.files
-
-
-def place_of(commit: PushedCommit) -> tuple[str, str]:
-    """Return the tenant and the project that a commit is all about; the platform and none, where it is not."""
-    found = [identify(file.path) for file in commit.files]
-    tenants = {each.tenant if each else "" for each in found}
-    projects = {each.project if each else "" for each in found}
-    tenant, project = (next(iter(names)) if len(names) == 1 else "" for names in (tenants, projects))
-    return (tenant, project) if tenant else (PLATFORM_TENANT, "")
-
-
-def _writes(commit: PushedCommit) -> Iterator[Write]:
-    for file in commit.files:
-        action = WriteAction.REMOVE if file.after is None else WriteAction.PUT
-        yield Write(file.path, action, file.body, _expected(file.path, file.before))
-
-
-def _guards(before: Sequence[PushedFile], written: Collection[str]) -> Iterator[Write]:
-    for file in before:
-        if file.path not in written and (expected := _expected(file.path, file.after)) != ANY:
-            yield Write(file.path, WriteAction.GUARD, expects=expected)
-
-
-def _expected(path: str, blob: str | None) -> str:
-    """Return what a request expects at a path; the tree knows nothing of files that are no intents."""
-    return (blob or ABSENT) if identify(path) else ANY
-
-
-def stands(commit: PushedCommit, tree: Tree, beside: Mapping[str, str | None]) -> bool:
-    """Whether all that a commit writes is there already; `beside` are the blobs of its files that are no intents."""
-    for file in commit.files:
-        here = tree.get(file.path)
-        known = here.blob if here else beside.get(file.path)
-        if known != file.after:
-            return False
-    return True
-
-
-def first_refused(
-    tree: Tree, facts: Facts, asked: Sequence[tuple[PushedCommit, WriteRequest]], beside: Mapping[str, str | None]
-) -> Unfit | None:
-    """Return why the first of the requests that would be refused is; `beside` as in `stands`, before them all.
-
-    Those after it are not looked at: what they build on is not there.
-    """
-    known = dict(beside)
-    for commit, request in asked:
-        problems = _overtaken(commit, known)
-        if not problems:
-            tree, decision = decide_request(tree, request, facts)
-            problems = told(decision.problems) if isinstance(decision, Refused) else ()
-        if problems:
-            return Unfit(summary(problems), commit, problems)
-        known |= {file.path: file.after for file in commit.files}
-    return None
-
-
-def told(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return problems as whoever pushes knows them: what is expected is what the commit's parent holds."""
-    message = "somebody else changed it since the commit's parent"
-    return tuple(replace(each, message=message, hint=PULL) if each.code == "conflict" else each for each in problems)
-
-
-def _overtaken(commit: PushedCommit, beside: Mapping[str, str | None]) -> tuple[Problem, ...]:
-    """Return where a file that is no intent is not what it was at the commit's parent."""
-    files = (file for file in commit.files if file.path in beside and beside[file.path] != file.before)
-    return told(Problem("conflict", file.path, 0, 0, "") for file in files)

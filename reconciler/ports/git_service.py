@@ -61,8 +61,8 @@ class TooMuch(Exception):
 class PushedObjects(Protocol):
     """The objects of one push, beside those of the repository; they are gone once the push is answered."""
 
-    async def commits(self, tip: str, base: str) -> Sequence[PushedCommit]:
-        """Return the commits of `tip` that `base` does not hold, every parent before its children.
+    async def commits(self, tip: str, bases: Sequence[str]) -> Sequence[PushedCommit]:
+        """Return the commits of `tip` that none of `bases` holds, every parent before its children.
 
         Raises TooMuch beyond the bounds of a push, and KeyError where `tip` is no commit.
         """

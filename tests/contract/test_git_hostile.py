@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from api.http import git as route
-from reconciler.planning.pushes import MOST_COMMITS, MOST_FILE_BYTES, MOST_MESSAGE_BYTES, MOST_PATHS
+from reconciler.planning.proposing import MOST_PATHS
+from reconciler.planning.pushes import MOST_COMMITS, MOST_FILE_BYTES, MOST_MESSAGE_BYTES
 from reconciler.ports.git_service import Service
 from reconciler.stores.git import http_backend
 from reconciler.stores.git.pushed import MOST_OBJECTS

@@ -239,10 +239,10 @@ async def test_the_pusher_counts_and_no_author(world: GitWorld) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("origin", "HEAD:refs/heads/topic"), "only main is pushed to: git push origin HEAD:main"),
-        (("origin", "HEAD:refs/tags/v1"), "only main is pushed to: git push origin HEAD:main"),
-        (("origin", "HEAD:refs/heads/change/mine"), "only main is pushed to: git push origin HEAD:main"),
-        (("origin", "HEAD:refs/heads/rendered/local"), "only main is pushed to: git push origin HEAD:main"),
+        (("origin", "HEAD:refs/heads/topic"), "only main and open changes are pushed to"),
+        (("origin", "HEAD:refs/tags/v1"), "only main and open changes are pushed to"),
+        (("origin", "HEAD:refs/heads/change/mine"), "no change is named so: push to main"),
+        (("origin", "HEAD:refs/heads/rendered/local"), "only main and open changes are pushed to"),
         (("--atomic", "origin", "HEAD:main", "HEAD:topic"), "the receiving end does not support --atomic push"),
         (("origin", ":main"), "remote ref does not exist"),
         (("origin", "HEAD~1:refs/heads/main"), "main is ahead of it, and holds all of it: git pull"),
@@ -266,7 +266,7 @@ async def test_other_refs_of_a_push_are_answered_on_their_own(world: GitWorld) -
     said = await clone.push("origin", "HEAD:main", "HEAD:topic")
     assert not said.ok
     assert "HEAD -> main" in said.text
-    assert "[remote rejected] HEAD -> topic (only main is pushed to" in said.text
+    assert "[remote rejected] HEAD -> topic (only main and open changes are pushed to" in said.text
     assert [each.subject for each in history(world)] == ["Change"]
     assert world.writes.repository.head("refs/heads/topic") is None
 

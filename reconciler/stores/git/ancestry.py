@@ -15,30 +15,29 @@ NEXT = 1.1
 class Ancestry:
     """The ids of main's commits, 20 bytes each, read once and then only what is new; threads may share it."""
 
-    def __init__(self, repository: pygit2.Repository) -> None:
+    def __init__(self) -> None:
         """Begin with nothing read."""
-        self._repository = repository
         self._ids = bytearray()
         self._lock = Lock()
 
-    def sample(self, head: str) -> Sequence[str]:
+    def sample(self, repository: pygit2.Repository, head: str) -> Sequence[str]:
         """Return `head` and ancestors of it, the newest all, then ever fewer, the first always."""
         with self._lock:
-            self._advance(head)
+            self._advance(repository, head)
             count = len(self._ids) // _ID_BYTES
             return [self._id(count - 1 - back) for back in _distances(count)]
 
-    def _advance(self, head: str) -> None:
+    def _advance(self, repository: pygit2.Repository, head: str) -> None:
         """Append what `head` has beyond what is known; a history that was rewritten is read anew."""
         known = bytes(self._ids[-_ID_BYTES:])
         new: list[bytes] = []
-        at = self._repository[head].peel(pygit2.Commit)
+        at = repository[head].peel(pygit2.Commit)
         while at.id.raw != known:
             new.append(at.id.raw)
             if not at.parent_ids:
                 self._ids.clear()
                 break
-            at = self._repository[at.parent_ids[0]].peel(pygit2.Commit)
+            at = repository[at.parent_ids[0]].peel(pygit2.Commit)
         self._ids += b"".join(reversed(new))
 
     def _id(self, index: int) -> str:

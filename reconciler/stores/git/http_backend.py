@@ -82,8 +82,7 @@ class GitHttpBackend:
         """Serve `repository`; what is pushed comes into folders below `pushes`."""
         self._repository = repository
         self._pushes = pushes
-        self._objects = pygit2.Repository(str(repository))
-        self._ancestry = Ancestry(self._objects)
+        self._ancestry = Ancestry()
         self._turns = {service: asyncio.Semaphore(count) for service, count in AT_ONCE.items()}
 
     @asynccontextmanager
@@ -144,8 +143,10 @@ class GitHttpBackend:
 
     def _shared(self) -> Sequence[str]:
         """Return main's newest commit and a sample of those before it."""
-        head = self._objects.references.get(MAIN)
-        return () if head is None else self._ancestry.sample(str(head.target))
+        # A handle for each push: one that stays would keep packs open that upkeep has replaced.
+        repository = pygit2.Repository(str(self._repository))
+        head = repository.references.get(MAIN)
+        return () if head is None else self._ancestry.sample(repository, str(head.target))
 
 
 _HAVES = "haves"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pygit2
 
-from reconciler.planning.pushes import MOST_BYTES, MOST_COMMITS, MOST_FILE_BYTES, MOST_PATHS, PushedCommit, PushedFile
+from reconciler.planning.proposing import MOST_PATHS
+from reconciler.planning.pushes import MOST_BYTES, MOST_COMMITS, MOST_FILE_BYTES, PushedCommit, PushedFile
 from reconciler.planning.writing import Author
 from reconciler.ports.git_service import TooMuch
 
@@ -37,13 +38,13 @@ class Pushed:
         """Look at what came into `folder`."""
         self._folder = folder
 
-    async def commits(self, tip: str, base: str) -> Sequence[PushedCommit]:
-        """Return the commits of `tip` that `base` does not hold, every parent before its children.
+    async def commits(self, tip: str, bases: Sequence[str]) -> Sequence[PushedCommit]:
+        """Return the commits of `tip` that none of `bases` holds, every parent before its children.
 
         Raises TooMuch beyond the bounds of a push, and KeyError where `tip` is no commit.
         """
         _look_at_size(self._folder)
-        names = await _revisions(self._folder, tip, base)
+        names = await _revisions(self._folder, tip, bases)
         if len(names) > MOST_COMMITS:
             raise TooMuch(f"more than {MOST_COMMITS} commits at once: push some of them first")
         reading = _Reading(pygit2.Repository(str(self._folder)))
@@ -56,9 +57,10 @@ def _look_at_size(folder: Path) -> None:
         raise TooMuch(f"{found} objects at once, at most {MOST_OBJECTS} fit")
 
 
-async def _revisions(folder: Path, tip: str, base: str) -> Sequence[str]:
+async def _revisions(folder: Path, tip: str, bases: Sequence[str]) -> Sequence[str]:
     """Return ids, oldest first, at most one too many. By a process of its own: a long walk stops nobody else."""
-    command = ("git", "rev-list", "--topo-order", f"--max-count={MOST_COMMITS + 1}", f"{tip}^{{commit}}", f"^{base}")
+    bounds = ("--topo-order", f"--max-count={MOST_COMMITS + 1}")
+    command = ("git", "rev-list", *bounds, f"{tip}^{{commit}}", *(f"^{base}" for base in bases))
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
