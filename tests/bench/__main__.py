@@ -1,7 +1,7 @@
-"""What ordain costs on this machine, as tables: `python -m tests.bench [language] [commits] [writes] [reads] [line]`.
+"""What ordain costs on this machine, as tables: `python -m tests.bench [SUBJECT …]`, all of them where none is named.
 
 Bounded: on two quiet cores `language` takes about two minutes, `writes` five, `commits` and `line`
-three together.
+three together, `git_http` four.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("language", "commits", "writes", "reads", "line")
+SUBJECTS = ("language", "commits", "writes", "reads", "git_http", "line")
 """Modules beside this one, each with its `tables(folder)`."""
 
 

@@ -31,6 +31,8 @@ class Load:
     """Requests of one client."""
     name: str
     """What the names of its runs begin with."""
+    every: float = 0.0
+    """Seconds from one request of a client to its next, if it has its answer by then."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ async def _ask(load: Load) -> Answers:
 async def _client(load: Load, number: int) -> list[Answer]:
     host = load.hosts[number % len(load.hosts)]
     reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
-    answers = [await _post(reader, writer, host, f"{load.name}-{number}-{turn}") for turn in range(load.each)]
+    answers, due = [], time.perf_counter() + load.every * number / load.clients
+    for turn in range(load.each):
+        await asyncio.sleep(due - time.perf_counter())
+        answers.append(await _post(reader, writer, host, f"{load.name}-{number}-{turn}"))
+        due += load.every
     writer.close()
     return answers
 
