@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from api.http.platform_status import PlatformStatus
 from reconciler.ports.changes import Changes
@@ -87,3 +87,11 @@ class ApiContext:
 def context_of(request: Request) -> ApiContext:
     """Return the context of the application that serves this request."""
     return cast(ApiContext, request.app.state.context)
+
+
+async def _context(request: Request) -> ApiContext:
+    """Return the same, for routes: FastAPI takes a thread for a dependency that is no coroutine."""
+    return context_of(request)
+
+
+ContextDep = Annotated[ApiContext, Depends(_context)]

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, CallerDep
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.nouns import NamedAnswer, expecting, named, put_spec, remove
 from api.http.problems import Refusal, not_found, refusal
 from api.http.views import Items, Shown
-from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
+from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
 from intents.authority import forbidden
 from intents.documents import Document
 from intents.identity import Identity

@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, JsonValue
 
 from api.http.caller import CallerDep
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.views import EventStream, Items
-from api.http.writes import LOOK_AGAIN_SECONDS, ContextDep
+from api.http.writes import LOOK_AGAIN_SECONDS
 from reconciler.planning.events import Event
 
 router = APIRouter(tags=["events"])

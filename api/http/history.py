@@ -13,13 +13,12 @@ from pydantic import BaseModel, Field, JsonValue
 
 from api.http.caller import Caller, ScopeDep
 from api.http.commits import COMMIT_PATTERN, CommitQuery, MinCommit, listed
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.intents import body_at
 from api.http.pages import next_cursor, number_of_cursor
 from api.http.problems import not_found
 from api.http.scopes import document_path
 from api.http.views import Page
-from api.http.writes import ContextDep
 from intents.composing import compose
 from intents.identity import Identity
 from intents.kinds import Kind

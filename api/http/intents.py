@@ -15,12 +15,12 @@ from pydantic import BaseModel, Field, JsonValue
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, ScopeDep
 from api.http.commits import CommitQuery, MinCommit, listed, reflects
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.pages import next_cursor, text_of_cursor
 from api.http.problems import Refusal, not_found
 from api.http.scopes import document_path, in_scope, prefix_of
 from api.http.views import Page
-from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers, put
+from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers, put
 from intents.composing import compose
 from intents.identity import Identity, identify
 from intents.kinds import Kind
@@ -95,7 +95,7 @@ class IntentItem(BaseModel):
 Labels = Annotated[list[str], Query(alias="label", max_length=10, description="`key=value`; several must all be there")]
 
 
-def wanted_of(
+async def wanted_of(
     caller: ScopeDep,
     kind: Kind | None = None,
     project: Annotated[str | None, Query(description="only what lies in this project")] = None,

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from api.http.caller import CallerDep
-from api.http.context import context_of
+from api.http.context import ContextDep, context_of
 from api.http.remotes import repository_view
-from api.http.writes import ContextDep
 from reconciler.ports.errors import Waiting
 
 router = APIRouter(tags=["operations"])

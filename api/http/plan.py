@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.http.bounded import BoundedRoute
 from api.http.caller import Caller, ScopeDep
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.plans import plan_change_of
 from api.http.problems import Refusal
-from api.http.writes import ContextDep
 from intents.authority import is_platform_admin
 from intents.checks import Facts
 from reconciler.planning.facts import ledger_questions

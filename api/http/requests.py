@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request
 from api.http.caller import ScopeDep
 from api.http.commits import reflects
 from api.http.conflicts import conflicts
+from api.http.context import ContextDep
 from api.http.problems import not_found, seen
 from api.http.remotes import delivery_of
-from api.http.writes import ContextDep, RequestView, write_answer
+from api.http.writes import RequestView, write_answer
 
 router = APIRouter(prefix="/requests", tags=["writes"])
 

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, ScopeDep
 from api.http.conflicts import conflicts
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.known_changes import known_change
 from api.http.pages import change_page_of, next_cursor
 from api.http.problems import ConflictView, ProblemView, Refusal, refusal, seen
 from api.http.views import Page
-from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
+from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
 from intents.kinds.members import Subject
 from intents.tree import Tree
 from reconciler.planning.changes import (

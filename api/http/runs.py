@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from api.http import views
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, CallerDep
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.nouns import RunAnswer, add, change_spec, runs_as
 from api.http.pages import cursor_of, page_of
 from api.http.problems import Refusal, not_found
 from api.http.templates import template_reference
-from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
+from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
 from intents.documents import Document
 from intents.identity import Identity
 from intents.kinds import Kind

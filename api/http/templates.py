@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 
 from api.http.caller import Caller, CallerDep
 from api.http.commits import CommitQuery
+from api.http.context import ContextDep
 from api.http.problems import not_found
 from api.http.views import Items, YamlResponse
-from api.http.writes import ContextDep
 from intents.documents import Document
 from intents.kinds import TemplateSpec
 

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, CallerDep
+from api.http.context import ContextDep
 from api.http.nouns import RunAnswer, add, change_spec, remove, runs_as
 from api.http.pages import page_by_name
 from api.http.problems import not_found
 from api.http.templates import template_reference
 from api.http.views import Page, Shown
-from api.http.writes import Ask, ContextDep, DryRun, WriteAnswer, WritesDep, answers
+from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
 from intents.documents import Document, of_spec
 from intents.identity import Identity
 from intents.kinds import Kind, TrainingJobSpec

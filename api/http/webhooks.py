@@ -10,9 +10,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
-from api.http.context import ApiContext
+from api.http.context import ApiContext, ContextDep
 from api.http.problems import Refusal, not_found
-from api.http.writes import ContextDep
 from intents.kinds.platform import ForgeProvider
 from reconciler.ports.errors import Stalled
 

@@ -17,7 +17,7 @@ from api.http.asked import Asked, AskedDep
 from api.http.caller import Caller
 from api.http.commits import reflects
 from api.http.conflicts import conflicts
-from api.http.context import ApiContext, context_of
+from api.http.context import ApiContext, ContextDep
 from api.http.known_changes import known_change
 from api.http.plans import plan_change_of
 from api.http.problems import ConflictView, ProblemDetails, ProblemView, Refusal, refusal
@@ -45,8 +45,6 @@ from reconciler.ports.errors import Waiting
 from reconciler.ports.requests import RequestState, RequestStatus
 
 LOOK_AGAIN_SECONDS = 1.0
-
-ContextDep = Annotated[ApiContext, Depends(context_of)]
 
 
 class WriteAnswer(BaseModel):
@@ -104,16 +102,31 @@ class Writes:
         if caller.principal.is_worker:
             detail = "workers ask through the queue; no person is called ordain-…"
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
-        queue, key = self.context.queue(caller.tenant), self.asked.request_key(caller)
         if self.asked.dry_run:
             return await self._planned(caller, self._request(caller, ask()))
-        standing = await queue.keyed(key) if key else None
-        change = ""
+        hint, change = self.context.answered.next(), ""
+        standing = await self._standing(caller)
         if standing is None:
-            request = replace(self._request(caller, ask()), key=key)
-            change = _change_of(await self._decided(caller, request))
-            standing = await queue.put(request)
+            try:
+                standing, change = await self._put(caller, ask)
+                await hint.wait(min(self.asked.wait, LOOK_AGAIN_SECONDS))
+            except Refusal:
+                # Sent twice at once, the first may be what the second is refused for.
+                standing = await self._standing(caller)
+                if standing is None:
+                    raise
         return await self._answered(caller, standing, change)
+
+    async def _standing(self, caller: Caller) -> RequestId | None:
+        """Return the request that was put before under the same key."""
+        key = self.asked.request_key(caller)
+        return await self.context.queue(caller.tenant).keyed(key) if key else None
+
+    async def _put(self, caller: Caller, ask: Callable[[], Ask]) -> tuple[RequestId, str]:
+        """Make what is asked for durable; return its id, and the change that it will open."""
+        request = replace(self._request(caller, ask()), key=self.asked.request_key(caller))
+        change = _change_of(await self._decided(caller, request))
+        return await self.context.queue(caller.tenant).put(request), change
 
     def _request(self, caller: Caller, asked: Ask) -> WriteRequest:
         if asked.request is not None:
@@ -191,7 +204,7 @@ class Ask:
     of_change: OfChange | None = None
 
 
-def writes_of(context: ContextDep, asked: AskedDep, request: Request, response: Response) -> Writes:
+async def writes_of(context: ContextDep, asked: AskedDep, request: Request, response: Response) -> Writes:
     """Return the way to write for this request."""
     return Writes(context, asked, request, response)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
 from api.http.caller import PATH_TENANT, Caller, CallerDep, caller_of, tenant_of
-from api.http.context import ApiContext, context_of
+from api.http.context import ContextDep
 from api.http.problems import not_found
 from api.http.reviews import ChangePath
 from api.panel.changes import change_page
@@ -22,7 +22,6 @@ from reconciler.planning.events import Event
 
 router = APIRouter(include_in_schema=False)
 
-ContextDep = Annotated[ApiContext, Depends(context_of)]
 Fragment = Literal["live"] | None
 """With `?fragment=live` a page answers with the part of it that changes."""
 CommitPath = Annotated[str, Path(pattern="^[0-9a-f]{40}$")]

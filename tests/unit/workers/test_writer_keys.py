@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from intents.authority import Principal
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import ABSENT, RequestId, Write, WriteAction, WriteRequest
+from reconciler.planning.writing import ABSENT, Refused, RequestId, Write, WriteAction, WriteRequest
 from reconciler.ports.requests import KeyReused, RequestState
 from reconciler.stores.fake_requests import MemoryQueue, MemoryRequests
 from reconciler.stores.git.repository import GitRepository
+from reconciler.workers.request_sweep import RequestSweep
 from reconciler.workers.writer import Writer
 from tests.support.repositories import DEVELOPER, PLATFORM, intent
 
@@ -115,3 +116,16 @@ async def test_labels_and_the_platforms_own_are_projected(repository: GitReposit
     await MemoryQueue(requests).put(asked)
     await turn(writer(repository, requests))
     assert requests.intents[NEW_RUN][0].labels == {"team": "risk"}
+
+
+async def test_the_sweep_forgets_keys_after_a_week() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    requests = MemoryRequests(now=lambda: now)
+    queue, asked = MemoryQueue(requests), a_run()
+    await queue.put(asked)
+    await queue.close((), (Refused(asked, ()),), None)
+    for days, known in ((6, True), (8, False)):
+        now = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(days=days)
+        await RequestSweep(queue).turn()
+        assert asked.key is not None
+        assert (await queue.keyed(asked.key) == asked.id) is known
