@@ -41,9 +41,11 @@ def object_storage() -> Iterator[S3Access]:
 
 
 @pytest.fixture
-def ledger(postgres_server: PostgresServer) -> Ledger:
-    """Return a fresh database with the newest schema."""
-    return postgres_server.fresh()
+def ledger(postgres_server: PostgresServer) -> Iterator[Ledger]:
+    """Return a fresh database with the newest schema; what is dropped soon is never written to the disk."""
+    made = postgres_server.fresh()
+    yield made
+    made.drop()
 
 
 @pytest.fixture

@@ -50,8 +50,14 @@ class PostgresServer:
         self._create(name, MIGRATED if migrated else "template0")
         return Ledger(self, name)
 
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._do(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
     def _create(self, name: str, template: str = "template0") -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        self._do(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+    def _do(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.settings.postgres_dsn(PostgresRole.OWNER), autocommit=True) as connection:
             connection.execute(statement)
 
@@ -76,6 +82,10 @@ class Ledger:
             yield database
         finally:
             await database.close()
+
+    def drop(self) -> None:
+        """Remove it."""
+        self.server.drop(self.name)
 
     def connect(self, role: PostgresRole = PostgresRole.OWNER) -> psycopg.Connection[tuple[object, ...]]:
         """Open one connection, in autocommit."""

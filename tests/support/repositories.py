@@ -56,6 +56,21 @@ def merge(repository: GitRepository, first: str, second: str) -> str:
     return done.stdout.decode().strip()
 
 
+def commit_links(repository: GitRepository, links: Mapping[str, str], module: str) -> str:
+    """Put symbolic links and a submodule on main, as nobody can who goes through the checks."""
+    base = repository.head()
+    assert base is not None
+    entries = "".join(f"M 120000 inline {path}\ndata {len(to)}\n{to}\n" for path, to in links.items())
+    stream = (
+        f"commit {MAIN}\ncommitter evil <evil@example.com> 1700000000 +0000\ndata 4\nLink\nfrom {base}\n"
+        f"{entries}M 160000 {base} {module}\n"
+    )
+    subprocess.run(["git", "fast-import", "--quiet"], input=stream.encode(), cwd=repository.path, check=True)
+    found = repository.head()
+    assert found is not None
+    return found
+
+
 def seeded_repository(path: Path) -> GitRepository:
     """Create a repository whose main is the small tree."""
     repository = GitRepository.create(path)

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import git
 import pygit2
-from pygit2.enums import SortMode
+from pygit2.enums import FileMode, SortMode
 
 from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Conflict, Stalled, Waiting
@@ -100,12 +100,12 @@ class GitRepository:
         return found.data
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """Return the bytes at a path of a commit, or None."""
+        """Return the bytes at a path of a commit; None where no file is: a link is none."""
         try:
             found = self._commit(commit).tree[path]
         except KeyError:
             return None
-        return found.data if isinstance(found, pygit2.Blob) else None
+        return found.data if isinstance(found, pygit2.Blob) and found.filemode != FileMode.LINK else None
 
     def info(self, commit: str) -> CommitInfo:
         """Return one commit."""

@@ -1,4 +1,4 @@
-"""Runs, deployments, schedules and training jobs: nouns over the one way to write."""
+"""Runs, deployments, schedules and training jobs: nouns over the one way to write, in memory and on real Postgres."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.fixtures.trees import (
     small_tree,
 )
 from tests.fixtures.write_world import WriteWorld, write_world
+from tests.support.ledgers import Ledger
 from tests.support.repositories import intent
 
 pytestmark = pytest.mark.anyio
@@ -39,12 +40,12 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[WriteWorld]:
+async def world(tmp_path: Path, real: Ledger | None) -> AsyncIterator[WriteWorld]:
     """As pushed past the API: schedules and training jobs that nothing acts on yet are refused there."""
     specs = small_specs()
     rollout = {**specs[ROLLOUT], "lastGood": [{**V2, "weight": 100}]}
     more = {path: specs[path] for path in (DEPLOYMENT, SCHEDULE, DDP, TRAINING_JOB, MODEL_1, MODEL_2)}
-    made = write_world(tmp_path, {**more, ROLLOUT: rollout})
+    made = write_world(tmp_path, {**more, ROLLOUT: rollout}, real)
     async with made.writing():
         yield made
 

@@ -1,4 +1,4 @@
-"""POST /api/v1/changes: several intents in one commit, or none."""
+"""POST /api/v1/changes: several intents in one commit, or none; in memory and on real Postgres."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from api.http.changes import MOST_WRITES
 from intents.writing import blob_id
 from tests.fixtures.trees import DEPLOYMENT, ROLLOUT, V1, small_specs
 from tests.fixtures.write_world import ADMIN, LEAD, PLATFORM_HOST, WriteWorld, write_world
+from tests.support.ledgers import Ledger
 from tests.support.repositories import DEVELOPER, intent
 
 pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 CHANGES = "/api/v1/changes"
 RUN = "tenants/acme/projects/fraud/runs/2026-11-23/second.yaml"
 OTHER = RUN.replace("second", "third")
@@ -30,8 +31,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[WriteWorld]:
-    made = write_world(tmp_path, {path: small_specs()[path] for path in (DEPLOYMENT, ROLLOUT)})
+async def world(tmp_path: Path, real: Ledger | None) -> AsyncIterator[WriteWorld]:
+    made = write_world(tmp_path, {path: small_specs()[path] for path in (DEPLOYMENT, ROLLOUT)}, real)
     async with made.writing():
         yield made
 
@@ -151,7 +152,7 @@ async def test_a_change_is_bounded_and_well_formed(world: WriteWorld, body: dict
         answer = await client.post(CHANGES, json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert (world.head, world.world.requests.rows) == (before, {})
+    assert (world.head, world.requests()) == (before, 0)
 
 
 async def test_a_subject_is_one_line(world: WriteWorld) -> None:
