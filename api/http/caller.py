@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.commits import MinCommit, reflects, wait_for
@@ -19,6 +19,10 @@ from intents.tree import Tree
 TENANT_HEADER, PROJECT_HEADER = "x-tenant-id", "x-project-id"
 USER_HEADER, EMAIL_HEADER, GROUPS_HEADER = "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups"
 PATH_TENANT = "ordain.path_tenant"
+
+ProjectQuery = Annotated[
+    str | None, Query(alias="project", description="One of the tenant's projects; without it, the default one.")
+]
 
 
 class TenantInPath:
@@ -93,19 +97,19 @@ def principal_of(request: Request) -> Principal:
     return Principal(user, frozenset(group for group in groups if group))
 
 
-async def caller_of(request: Request, min_commit: MinCommit = None) -> Caller:
+async def caller_of(request: Request, min_commit: MinCommit = None, project: ProjectQuery = None) -> Caller:
     """Resolve tenant, project and principal, or refuse."""
     tree, tenant = await _seen(request, min_commit)
     if tenant is None:
         raise tenant_required()
-    return _member(request, tree, tenant)
+    return _member(request, tree, tenant, project)
 
 
-async def scope_of(request: Request, min_commit: MinCommit = None) -> Caller:
+async def scope_of(request: Request, min_commit: MinCommit = None, project: ProjectQuery = None) -> Caller:
     """Resolve the same; on the bare host, platform admins act for the platform itself, outside all tenants."""
     tree, tenant = await _seen(request, min_commit)
     if tenant is not None:
-        return _member(request, tree, tenant)
+        return _member(request, tree, tenant, project)
     principal = principal_of(request)
     if not is_platform_admin(tree, principal):
         raise tenant_required()
@@ -125,11 +129,11 @@ def tenant_required() -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "tenant-required", "name a tenant: use its host, or /t/<tenant>/")
 
 
-def _member(request: Request, tree: Tree, tenant: str) -> Caller:
+def _member(request: Request, tree: Tree, tenant: str, asked: str | None) -> Caller:
     principal = principal_of(request)
     if not principal.is_worker and not roles(tree, tenant, principal):
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"{principal.user} is no member of {tenant}")
-    project = _project_of(request, tree, tenant)
+    project = _project_of(request, tree, tenant, asked)
     return Caller(tree, tenant, project, principal, _email(request, principal))
 
 
@@ -137,8 +141,8 @@ def _email(request: Request, principal: Principal) -> str:
     return request.headers.get(EMAIL_HEADER, principal.user)
 
 
-def _project_of(request: Request, tree: Tree, tenant: str) -> str:
-    asked, edge = request.query_params.get("project"), request.headers.get(PROJECT_HEADER)
+def _project_of(request: Request, tree: Tree, tenant: str, asked: str | None) -> str:
+    edge = request.headers.get(PROJECT_HEADER)
     if asked and edge and asked != edge:
         detail = f"which project? the query says {asked}, the edge says {edge}"
         raise Refusal(HTTPStatus.BAD_REQUEST, "project-disagreement", detail)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
-from api.http.caller import PATH_TENANT, Caller, CallerDep, caller_of, tenant_of
+from api.http.caller import PATH_TENANT, Caller, CallerDep, ProjectQuery, caller_of, tenant_of
 from api.http.context import ContextDep
 from api.http.problems import not_found
 from api.http.reviews import ChangePath
@@ -28,12 +28,14 @@ CommitPath = Annotated[str, Path(pattern="^[0-9a-f]{40}$")]
 
 
 @router.get("/")
-async def home(request: Request, context: ContextDep, fragment: Fragment = None) -> HTMLResponse:
+async def home(
+    request: Request, context: ContextDep, fragment: Fragment = None, project: ProjectQuery = None
+) -> HTMLResponse:
     """Show the caller's project; on the bare host, the list of tenants."""
     tree, tenant = await tenant_of(request)
     if tenant is None:
         return _tenants_page(request, tree)
-    caller = await caller_of(request)
+    caller = await caller_of(request, project=project)
     view = await project_view(context, caller)
     template = "project_live.html.j2" if fragment else "project.html.j2"
     return _page(request, caller, template, view=view, path="/")

@@ -186,6 +186,32 @@ async def test_json_that_is_no_such_intent(world: WriteWorld) -> None:
     assert world.requests() == 0
 
 
+ASKED = [
+    ("runs/%00", 404),
+    ("runs/%ED%A0%80", 404),
+    ("runs?project=%00", 404),
+    ("deployments/%00", 404),
+    ("schedules/%00", 404),
+    ("training-jobs/%00", 404),
+    ("changes?author=%00", 200),
+    ("changes?author=%ED%A0%80", 200),
+    ("changes/%00", 422),
+    ("intents?label=team%3D%00", 200),
+    ("intents?label=%00%3Dteam", 200),
+    ("intents?cursor=AA==", 400),
+    ("history?path=tenants/acme/tenant.yaml%00", 404),
+    ("templates/%00", 404),
+    ("models/%00/versions", 404),
+    ("requests/%00", 422),
+]
+
+
+async def test_what_postgres_cannot_hold_may_be_asked_for(world: WriteWorld) -> None:
+    async with world.client() as client:
+        told = [(what, (await client.get(f"/api/v1/{what}")).status_code) for what, _ in ASKED]
+    assert told == ASKED
+
+
 async def test_a_form_of_another_site_writes_nothing(world: WriteWorld) -> None:
     async with world.client() as client:
         for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):

@@ -6,9 +6,11 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 import uvicorn
@@ -22,21 +24,26 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.http import commits
+from tests.fixtures.approvals import DEPLOY_SPEC
 from tests.fixtures.trees import DDP, DEPLOYMENT, MODEL_1, MODEL_2, ROLLOUT, SCHEDULE, TRAINING_JOB, small_specs
 from tests.fixtures.write_world import ACME, ADMIN, PLATFORM_HOST, WriteWorld, write_world
-from tests.support.repositories import DEVELOPER
+from tests.support.ledgers import PostgresServer
+from tests.support.repositories import DEVELOPER, intent
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDLESS = "/api/v1/events"
 """A stream of events ends when the client goes."""
+FRAUD, WATCHED = "tenants/acme/projects/fraud", "tenants/acme/projects/watched"
+"""A project in which deployments need approval."""
 RUN = "tenants/acme/projects/fraud/runs/2026-11-23/asked.yaml"
 KNOWN: dict[str, list[str]] = {
     "path": [DEPLOYMENT, ROLLOUT, SCHEDULE, TRAINING_JOB, MODEL_1, RUN, "platform/clusters/local.yaml"],
-    "name": ["scoring", "nightly", "linear", "asked"],
-    "template": ["train", "train@1.0.0", "ddp@1.0.0"],
-    "model": ["fraud"],
+    "name": ["scoring", "nightly", "linear", "asked", "a\0b"],
+    "template": ["train", "train@1.0.0", "ddp@1.0.0", "a\0b"],
+    "model": ["fraud", "a\0b"],
+    "author": [DEVELOPER, "a\0b"],
 }
-"""Names that are there: what is made up finds nothing, and stays on the surface."""
+"""Names that are there, as what is made up finds nothing and stays on the surface; and what Postgres cannot hold."""
 SEED = 20261123
 
 
@@ -46,17 +53,36 @@ class Served:
 
     world: WriteWorld
     port: int
+    changes: list[str] = field(default_factory=list)
+    """Those that were open when it began."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def known(self) -> dict[str, list[str]]:
+        return {**KNOWN, "change_id": self.changes}
+
+    def open_changes(self, count: int) -> None:
+        """Ask for deployments that others have to approve."""
+        headers = {"X-Forwarded-User": DEVELOPER, "Host": ACME, "Content-Type": "application/yaml"}
+        for number in range(count):
+            path = f"{WATCHED}/deployments/watched-{number}.yaml"
+            body = intent(path, DEPLOY_SPEC)
+            asked = httpx.put(f"{self.url}/api/v1/intents/{path}?wait=30", content=body, headers=headers, timeout=60)
+            assert asked.status_code == HTTPStatus.ACCEPTED, asked.text
+            self.changes.append(asked.json()["change"])
+
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Served]:
     specs = small_specs()
     more = {path: specs[path] for path in (DEPLOYMENT, ROLLOUT, SCHEDULE, DDP, TRAINING_JOB, MODEL_1, MODEL_2)}
-    world = write_world(tmp_path_factory.mktemp("openapi"), more)
+    more[f"{WATCHED}/project.yaml"] = {"cluster": "local", "approvals": {"ModelDeployment": 1}}
+    more[MODEL_1.replace(FRAUD, WATCHED)] = specs[MODEL_1]
+    ledger = postgres_server.fresh()
+    world = write_world(tmp_path_factory.mktemp("openapi"), more, ledger)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(world.app, log_level="error", lifespan="off"))
 
@@ -66,11 +92,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commits, "LONGEST_WAIT_SECONDS", 0.02)
-        yield Served(world, listening.getsockname()[1])
-    server.should_exit = True
-    thread.join(timeout=30)
+    made = Served(world, listening.getsockname()[1])
+    try:
+        made.open_changes(6)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(commits, "LONGEST_WAIT_SECONDS", 0.02)
+            yield made
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        ledger.drop()
 
 
 def operations(document: dict[str, Any]) -> list[Any]:
@@ -81,7 +112,7 @@ def operations(document: dict[str, Any]) -> list[Any]:
 
 def asks(served: Served, operation: Any, user: str, host: str, examples: int) -> Callable[[], None]:
     """Return a function that asks for one operation so many times, each time with something else."""
-    headers = {"X-Forwarded-User": user, "Host": host}
+    headers, there = {"X-Forwarded-User": user, "Host": host}, served.known
 
     @seed(SEED)
     @settings(
@@ -94,11 +125,11 @@ def asks(served: Served, operation: Any, user: str, host: str, examples: int) ->
     def ask(case: Any, known: bool, number: int) -> None:
         if known:
             parameters = {**case.path_parameters}
-            for name in parameters.keys() & KNOWN.keys():
-                parameters[name] = KNOWN[name][number % len(KNOWN[name])]
+            for name in parameters.keys() & there.keys():
+                parameters[name] = there[name][number % len(there[name])]
             case.path_parameters = parameters
-            if "path" in (case.query or {}):
-                case.query = {**case.query, "path": KNOWN["path"][number % len(KNOWN["path"])]}
+            for name in (case.query or {}).keys() & {"path", "author"}:
+                case.query = {**case.query, name: there[name][number % len(there[name])]}
         case.call_and_validate(base_url=served.url, headers=headers, checks=CHECKS, timeout=40)
 
     return ask

@@ -15,7 +15,7 @@ from reconciler.ports.changes import ChangeFilter, ChangeRecord, ChangeStep, Mer
 from reconciler.ports.errors import Conflict
 from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.events import add_facts
-from reconciler.stores.ledger.values import as_json, as_text
+from reconciler.stores.ledger.values import as_json, as_text, texts
 
 SQL = statements("changes")
 
@@ -45,16 +45,16 @@ class LedgerChanges:
     async def records(self, wanted: ChangeFilter) -> Sequence[ChangeRecord]:
         """Return changes, newest first."""
         at, change = wanted.before or NEWEST
-        return await self._records(
-            SQL["list"],
-            tenant=self._tenant,
-            before_at=at,
-            before_id=change,
-            state=wanted.state.value if wanted.state else None,
-            project=wanted.project,
-            author=wanted.author,
-            limit=wanted.limit,
-        )
+        row = {
+            "tenant": self._tenant,
+            "before_at": at,
+            "before_id": change,
+            "state": wanted.state.value if wanted.state else None,
+            "project": wanted.project,
+            "author": wanted.author,
+            "limit": wanted.limit,
+        }
+        return await self._records(SQL["list"], **texts(row))
 
     async def open_count(self) -> int:
         """Return how many are open."""

@@ -20,7 +20,7 @@ from reconciler.stores.ledger.events import event_from_row
 from reconciler.stores.ledger.runs import SQL as RUNS
 from reconciler.stores.ledger.status import SQL as STATUS
 from reconciler.stores.ledger.status import served_from_row
-from reconciler.stores.ledger.values import as_json
+from reconciler.stores.ledger.values import as_json, texts
 
 T = TypeVar("T")
 
@@ -111,13 +111,13 @@ class LedgerReads:
         async with self._database.transaction(self._tenant) as connection:
             head = await (await connection.execute(CURSORS["get"], {"name": "head"})).fetchone()
             # Planned each time: a plan for any filter is one for none.
-            found = await connection.execute(statement, {"tenant": self._tenant, **values}, prepare=False)
+            found = await connection.execute(statement, {"tenant": self._tenant, **texts(values)}, prepare=False)
             rows = await found.fetchall()
         return Listing(str(head["commit"]) if head else None, [from_row(row) for row in rows])
 
     async def _all(self, statement: LiteralString, **values: Any) -> Sequence[DictRow]:
         async with self._database.transaction(self._tenant) as connection:
-            return await (await connection.execute(statement, {"tenant": self._tenant, **values})).fetchall()
+            return await (await connection.execute(statement, {"tenant": self._tenant, **texts(values)})).fetchall()
 
 
 class LedgerArrivals:

@@ -25,6 +25,11 @@ def as_text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def texts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a statement, its texts as `as_text` has them: whoever looks may ask for any."""
+    return {name: as_text(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
 def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in lists of at most `size`."""
     left = iter(items)
