@@ -98,7 +98,7 @@ class Repository(Protocol):
         ...
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """Return the bytes at a path of a commit, or None."""
+        """Return the bytes at a path of a commit; None where no file is, or a link."""
         ...
 
     def info(self, commit: str) -> CommitInfo:

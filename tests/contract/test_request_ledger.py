@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
@@ -19,7 +20,8 @@ from reconciler.stores.ledger.database import Database, migrate
 from reconciler.stores.ledger.events import LedgerOutbox
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.values import ROWS
-from tests.fixtures.write_requests import PATH, closing, problem, request
+from reconciler.workers.request_sweep import RequestSweep
+from tests.fixtures.write_requests import PATH, closing, keyed, problem, request
 from tests.support.ledgers import Ledger, PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parts]
@@ -113,6 +115,18 @@ async def test_what_postgres_cannot_hold_stops_nothing(queue: LedgerQueue) -> No
 async def take_and_give_back(queue: LedgerQueue) -> None:
     async with queue.hold():
         pass
+
+
+async def test_keys_are_known_for_a_week(queue: LedgerQueue, ledger: Ledger) -> None:
+    asked = keyed("once")
+    await queue.put(asked)
+    await queue.close([closing(asked, "1" * 40)], (), "1" * 40)
+    assert asked.key is not None
+    for days, known in ((6, True), (8, False)):
+        with ledger.connect() as connection:
+            connection.execute("UPDATE write_requests SET created_at = now() - %s", (timedelta(days=days),))
+        await RequestSweep(queue).turn()
+        assert (await queue.keyed(asked.key) == asked.id) is known
 
 
 async def test_one_writer_holds_the_lock_until_its_connection_falls(
