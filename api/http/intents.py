@@ -55,6 +55,7 @@ _READS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {YAML: {"schema": {"description": "the document, byte by byte"}}},
         "description": "The document, as `Accept` asks",
+        "headers": {"ETag": {"description": 'Its blob id: `"<blob id>"`.', "schema": {"type": "string"}}},
     },
     304: {"description": "The client has it: its blob is the one of `If-None-Match`"},
 }

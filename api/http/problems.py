@@ -67,7 +67,11 @@ class ProblemDetails(BaseModel):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ProblemDetails, "description": "Refused; nothing was written"},
-    "5XX": {"model": ProblemDetails, "description": "Not now: try again after `Retry-After` seconds"},
+    "5XX": {
+        "model": ProblemDetails,
+        "description": "Not now: try again after `Retry-After` seconds",
+        "headers": {"Retry-After": {"description": "Seconds; of 503.", "schema": {"type": "integer"}}},
+    },
 }
 """What every route may answer instead of success."""
 
@@ -93,7 +97,7 @@ def not_found(what: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, "not-found", f"{what} does not exist")
 
 
-_STATUS = {
+OF_PROBLEMS = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "not-an-approver": HTTPStatus.FORBIDDEN,
     "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -112,7 +116,7 @@ def refusal(problems: Sequence[Problem], conflicts: Sequence[ConflictView] | Non
         detail = "the document changed since it was read; nothing was written"
         return Refusal(HTTPStatus.CONFLICT, "conflict", detail, problems, conflicts)
     codes = {problem.code for problem in problems}
-    if len(codes) == 1 and (status := _STATUS.get(problems[0].code)):
+    if len(codes) == 1 and (status := OF_PROBLEMS.get(problems[0].code)):
         return Refusal(status, problems[0].code, problems[0].message, problems)
     detail = f"refused for {len(problems)} problem{'s' if len(problems) != 1 else ''}; nothing was written"
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-intent", detail, problems)

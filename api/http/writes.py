@@ -79,7 +79,11 @@ def answers(written: Any = WriteAnswer) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"model": written | DryRun, "description": "Committed; or, of a dry run, what it would do"},
         201: {"model": written, "description": "Committed, and something is there that was not"},
-        202: {"model": written, "description": "Durable, or open as a change; `Location` tells what becomes of it"},
+        202: {
+            "model": written,
+            "description": "Durable, or open as a change; `Location` tells what becomes of it",
+            "headers": {"Location": {"description": "Of the request, or the change.", "schema": {"type": "string"}}},
+        },
         409: {"model": ProblemDetails, "description": "Something else stands there, or the key was used before"},
     }
 
