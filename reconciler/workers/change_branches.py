@@ -232,7 +232,7 @@ def _found(
         tenant=tenant,
         project=project,
         author=asking.principal if asking else Principal(first.asked_by),
-        email=first.author.email,
+        email=first.author.email if first.asked_by == first.author.name else first.asked_by,
         subject=first.subject,
         opened_at=first.at,
         updated_at=newest.at,

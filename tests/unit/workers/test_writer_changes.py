@@ -14,7 +14,7 @@ from intents.authority import Principal
 from intents.tree import Tree
 from reconciler.planning.changes import Approval, Change, ChangeId, ChangeState, ChangeVerb, Deed, OfChange, change_id
 from reconciler.planning.proposing import MOST_OPEN, preview
-from reconciler.planning.writing import Write, WriteRequest
+from reconciler.planning.writing import Author, Write, WriteRequest
 from reconciler.ports.changes import ChangeRecord, ChangeStep
 from reconciler.ports.repository import RefMove
 from reconciler.ports.requests import RequestState, RequestStatus
@@ -346,6 +346,16 @@ async def test_a_new_ledger_learns_open_changes_from_git(place: Place) -> None:
     assert [getattr(known.change, name) for name in exact] == [getattr(updated, name) for name in exact]
     assert known.change.author.user == LEAD.user
     assert place.branches() == {change.id: updated.head, "by-hand": foreign}
+
+
+async def test_a_new_ledger_knows_who_pushed_a_change_from_whom_its_commit_names(place: Place) -> None:
+    said = Author(APPROVER.user, "ann@elsewhere.example", NOON)
+    change = await place.open(replace(ask(put(BLUE, DEPLOY_SPEC), principal=LEAD), author=said))
+    assert place.repository.info(change.head).author.name == APPROVER.user
+    place.requests = MemoryRequests()
+    await place.turn()
+    (known,) = place.requests.changes.values()
+    assert (known.change.author.user, known.change.email) == (LEAD.user, LEAD.user)
 
 
 POINTS = (*CRASH_POINTS, *BRANCH_POINTS)
