@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -184,6 +185,52 @@ async def test_json_that_is_no_such_intent(world: WriteWorld) -> None:
     assert [each.status_code for each in answers] == [status for _, status in JSON_BODIES]
     assert {each.headers["Content-Type"] for each in answers} == {"application/problem+json"}
     assert world.requests() == 0
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+STRANGE = {
+    "nothing": (b"", {400, 422}),
+    "no JSON": (b"{", {400, 422}),
+    "nested": (nested(100), {400, 422}),
+    "nested deeper": (nested(2_000), {400, 422}),
+    "nested as deep as it may be large": (b"[" * (2**20 - 1), {400, 422}),
+    "half of a UTF-16 pair": (b'{"a": "\\ud800", "\\ud800": 1}', {400, 422}),
+    "U+0000": (b'{"a": "\\u0000", "\\u0000": 1}', {400, 422}),
+    "no number": (b'{"a": NaN}', {400, 422}),
+    "a number of 5,000 digits": (b'{"a": %s}' % (b"9" * 5_000), {400, 422}),
+    "larger than anything that is taken": (b" " * (2**22 + 1), {413}),
+}
+PARAMETERS = {"name": "x", "path": RUN, "change_id": "0123456789"}
+
+
+async def test_strange_bodies_are_refused_by_every_route(world: WriteWorld) -> None:
+    routes = [
+        (method, path.format_map(PARAMETERS))
+        for path, item in world.app.openapi()["paths"].items()
+        for method, operation in item.items()
+        if operation.get("requestBody", {}).get("required")
+    ]
+    assert len(routes) > 8
+    headers, wrong = {"Content-Type": "application/json"}, []
+    async with world.client() as client:
+        for method, path in routes:
+            for name, (body, allowed) in STRANGE.items():
+                answer = await client.request(method, path, content=body, headers=headers)
+                is_problem = answer.headers["Content-Type"] == "application/problem+json"
+                if answer.status_code not in allowed or not is_problem:
+                    wrong.append((method, path, name, answer.status_code))
+            unmeasured = await client.request(method, path, content=_pieces(), headers=headers)
+            if unmeasured.status_code != HTTPStatus.LENGTH_REQUIRED:
+                wrong.append((method, path, "of no stated length", unmeasured.status_code))
+    assert wrong == []
+    assert world.requests() == 0
+
+
+async def _pieces() -> AsyncIterator[bytes]:
+    yield b"{}"
 
 
 ASKED = [
