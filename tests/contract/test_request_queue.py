@@ -27,11 +27,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.parts)])
-def real(request: pytest.FixtureRequest) -> Ledger | None:
-    return None if request.param == "memory" else request.getfixturevalue("ledger")
-
-
 @pytest.fixture
 async def queue(real: Ledger | None) -> AsyncIterator[WriterQueue]:
     if real is None:
