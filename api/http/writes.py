@@ -150,7 +150,9 @@ class Writes:
     async def _decided(self, caller: Caller, request: WriteRequest) -> Accepted | Proposed | Closed:
         """Decide as the writer will, on the tree at head; raises the refusal."""
         known = await self._known(caller, request)
-        whole = await asyncio.to_thread(with_net_writes, caller.tree, request, known)
+        whole = request
+        if request.of_change is not None:
+            whole = await asyncio.to_thread(with_net_writes, caller.tree, request, known)
         facts = await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [whole]))
         _, decision = await asyncio.to_thread(decide, caller.tree, request, known, facts)
         if opening([decision]):

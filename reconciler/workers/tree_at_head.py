@@ -33,11 +33,15 @@ class TreeAtHead:
     async def advance(self) -> Tree:
         """Bring the tree to the newest commit of main and return it."""
         async with self._advancing:
-            head = await asyncio.to_thread(self._repository.head)
-            if head is not None and head != self.commit:
-                self.tree = await asyncio.to_thread(advanced, self._repository, self.tree, self.commit, head)
-                self.commit = head
+            self.commit, self.tree = await asyncio.to_thread(self._newest)
         return self.tree
+
+    def _newest(self) -> tuple[str | None, Tree]:
+        """Return the newest commit and its tree: in one thread, which costs 0.3 ms to go to. Blocks."""
+        head = self._repository.head()
+        if head is None or head == self.commit:
+            return self.commit, self.tree
+        return head, advanced(self._repository, self.tree, self.commit, head)
 
     async def contains(self, commit: str, head: str | None = None) -> bool:
         """Say whether `commit` is `head`, or else the tree's own commit, or one that main had before it."""
