@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 10.0
 """How late a move by others is seen where no webhook tells of it and nothing is written: a look is one `ls-remote`."""
+ROOM_SECONDS = 0.5
+"""What is left between two pushes for others to get theirs in: whoever is overtaken has to fetch before the next try,
+and would lose against one that pushes without a break for as long as that goes on. What is asked meanwhile goes with
+the next push."""
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Home:
     clock: Callable[[], float]
     """A clock that only goes forward, in seconds."""
     _due: float = float("-inf")
+    _landed: float = float("-inf")
     _told: str | None = None
     _backoff: Backoff = field(default_factory=Backoff)
 
@@ -40,6 +45,7 @@ class Home:
 
         Why is told in the ledger, and looked at again with growing pauses.
         """
+        await asyncio.sleep(self._landed + ROOM_SECONDS - self.clock())
         if self.clock() >= self._due:
             await self._try(self.branch.settle)
         established = await asyncio.to_thread(lambda: self.branch.is_established)
@@ -51,7 +57,11 @@ class Home:
         That is `new` where it was taken, and else what others made of it: then `new` may or may not be among its
         ancestors. None where that is not known yet.
         """
-        return await self._main() if await self._try(lambda: self.branch.land(base, new)) else None
+        known = await self._try(lambda: self.branch.land(base, new))
+        newest = await self._main() if known else None
+        if newest == new:
+            self._landed = self.clock()
+        return newest
 
     async def _main(self) -> str | None:
         return await asyncio.to_thread(self.branch.repository.head, MAIN)

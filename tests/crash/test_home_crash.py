@@ -93,7 +93,7 @@ def place(repository: GitRepository, ledger: Ledger, tmp_path: Path) -> Iterator
 
 
 @asynccontextmanager
-async def clients(queue: LedgerQueue) -> AsyncIterator[list[WriteRequest]]:
+async def clients(queue: LedgerQueue, count: int = CLIENTS) -> AsyncIterator[list[WriteRequest]]:
     """Let clients ask, each after its last answer, all the time while the body runs."""
     asked, numbers, stopped = list[WriteRequest](), itertools.count(), asyncio.Event()
 
@@ -104,7 +104,7 @@ async def clients(queue: LedgerQueue) -> AsyncIterator[list[WriteRequest]]:
             asked.append(request)
             await answers(queue, [request])
 
-    tasks = [asyncio.create_task(client()) for _ in range(CLIENTS)]
+    tasks = [asyncio.create_task(client()) for _ in range(count)]
     try:
         yield asked
     finally:
@@ -187,8 +187,8 @@ async def test_two_platforms_on_one_forge_write_each_on_top_of_the_other(place: 
         try:
             async with other.ledger.database() as theirs:
                 other.start()
-                async with clients(queue) as asked, clients_of_another(LedgerQueue(theirs)) as asked_there:
-                    await until(lambda: len(asked) > 60 and len(asked_there) > 10, "both to be served")
+                async with clients(queue, 3) as asked, clients_of_another(LedgerQueue(theirs)) as asked_there:
+                    await until(lambda: len(asked) > 20 and len(asked_there) > 10, "both to be served")
                 await answers(LedgerQueue(theirs), asked_there)
         finally:
             await asyncio.to_thread(other.end)
