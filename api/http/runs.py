@@ -26,6 +26,7 @@ from intents.identity import Identity
 from intents.kinds import Kind
 from intents.kinds.run import Desired, RunSpec
 from reconciler.planning.naming import sortable_suffix
+from reconciler.planning.observations import Delivery
 from reconciler.planning.run_admission import admitted_run
 from reconciler.ports.reads import RunView, TaskView
 from reconciler.ports.repository import CommitInfo
@@ -68,6 +69,10 @@ class RunItem(BaseModel):
     created_at: datetime
     submitted_at: datetime | None
     finished_at: datetime | None
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    """`at-least-once` where the engine can run a submission twice; all but one execution are ended then."""
+    duplicates: int = 0
+    """Executions beyond the first that were found at the engine, and ended."""
 
 
 class RunDetail(RunItem):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from reconciler.planning.observations import (
+    Delivery,
+    Duplicate,
     EngineRunId,
     EngineState,
     OutputArtifact,
@@ -17,7 +19,7 @@ from reconciler.planning.observations import (
     TaskObservation,
 )
 from reconciler.ports.objects import Objects
-from reconciler.ports.pipelines import Submission
+from reconciler.ports.pipelines import ProjectKey, Submission
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class FakePipelines:
     nothing. `executed` lists what was begun, in order: a run that is in it twice was executed twice.
     """
 
+    look_again = 0.3
+
     def __init__(
         self,
         objects: Objects,
@@ -93,6 +97,9 @@ class FakePipelines:
         self._runs[submission.run_id] = _Run(submission, program)
         self._logs[submission.run_id, program.task] = program.log
 
+    async def delivery(self) -> Delivery:
+        return Delivery.EXACTLY_ONCE
+
     async def cancel(self, run_id: EngineRunId) -> None:
         run = self._runs.get(run_id)
         if run is not None and not run.state.finished:
@@ -102,8 +109,14 @@ class FakePipelines:
         self._runs.pop(run_id, None)
         self._forgotten.add(run_id)
 
-    async def kept(self) -> Sequence[EngineRunId]:
+    async def kept(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:  # noqa: ARG002 - of all projects
         return list(self._runs)
+
+    async def moved(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:  # noqa: ARG002 - there are none
+        return ()
+
+    async def end_duplicates(self) -> Sequence[Duplicate]:
+        return ()
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         return self._logs.get((run_id, task))

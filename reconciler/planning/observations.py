@@ -11,6 +11,14 @@ EngineRunId = NewType("EngineRunId", str)
 """The id under which an engine knows a run: uuid5(run uid, attempt, try)."""
 
 
+class Delivery(StrEnum):
+    """What an engine can promise of a submission, whatever crashes."""
+
+    EXACTLY_ONCE = "exactly-once"
+    AT_LEAST_ONCE = "at-least-once"
+    """A run may be executed twice; that is seen afterwards, and all but one execution are ended."""
+
+
 class EngineState(StrEnum):
     """Where a pipeline run or one of its tasks stands in its engine."""
 
@@ -60,6 +68,8 @@ class RunObservation:
     run_id: EngineRunId
     seen_at: datetime
     absent: bool = False
+    unsettled: str = ""
+    """Neither there nor absent yet: why, for a person. Look again before anything else."""
     withdrawn: bool = False
     """Absent because the engine was stopped, on purpose, before it had finished the run: nothing of it goes on."""
     state: EngineState = EngineState.PENDING
@@ -68,6 +78,14 @@ class RunObservation:
     """Complete only once `state` is SUCCEEDED."""
     error: str = ""
     """For a failed run: what failed, in one or a few lines a person can act on."""
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A run of which the engine had more than one execution; all but one of them were ended."""
+
+    run_id: EngineRunId
+    ended: int
 
 
 class ServerState(StrEnum):

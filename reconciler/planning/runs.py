@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID, uuid5
 
-from reconciler.planning.observations import EngineRunId, EngineState, OutputArtifact, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, EngineState, OutputArtifact, RunObservation
+
+SETTLED_SECONDS = 60.0
+"""After so long a submission that got no answer has been taken or never will be.
+
+For engines that cannot refuse a second one. KFP 2.17 answered within 1.0 s of Kubernetes' going away and took at most
+100 ms otherwise; what delays it further are the queues in front of it, which proxies end after 60 s.
+"""
 
 RunUid = NewType("RunUid", UUID)
 
@@ -78,6 +85,12 @@ class RunRow:
     fence: int
     requested_by: str = ""
     """Author of that commit."""
+    submissions: int = 0
+    """How often it was handed to the engine, or was about to be."""
+    submitted_ago: float | None = None
+    """Seconds since the last of them, by the ledger's clock."""
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    """The least that the engine could promise of any of them."""
     outputs: tuple[OutputArtifact, ...] = field(default=())
     """Kept from the engine's last word, so that registration needs the engine no more."""
 
@@ -108,6 +121,15 @@ class Submit:
 
     again: bool = False
     """It had been begun before, and the engine was stopped on purpose."""
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Whether the engine has the run is not settled: nothing may be done before another look."""
+
+    reason: str
+    after: float | None = None
+    """Seconds; None is the usual time."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +166,7 @@ class Finish:
     seen: RunObservation | None = None
 
 
-RunAction = Rest | Claim | Submit | Cancel | Record | Register | AwaitRegistration | Finish
+RunAction = Rest | Claim | Submit | LookAgain | Cancel | Record | Register | AwaitRegistration | Finish
 
 
 def next_action(run: RunRow, seen: RunObservation | None, registration: Registration) -> RunAction:
@@ -159,6 +181,8 @@ def next_action(run: RunRow, seen: RunObservation | None, registration: Registra
         return Finish(RunState.CANCELLED, "cancelled before submission") if run.cancelled else Claim()
     if run.state is RunState.REGISTERING:
         return _registering(run, registration)
+    if seen is not None and seen.unsettled:
+        return LookAgain(seen.unsettled)
     if seen is None or seen.absent:
         return _unknown_to_engine(run, seen)
     return _at_engine(run, seen)
@@ -166,10 +190,18 @@ def next_action(run: RunRow, seen: RunObservation | None, registration: Registra
 
 def _unknown_to_engine(run: RunRow, seen: RunObservation | None) -> RunAction:
     if run.state is RunState.SUBMITTING:
-        return Finish(RunState.CANCELLED, "cancelled before submission") if run.cancelled else Submit()
+        return _not_taken(run)
     if seen is None or not seen.withdrawn:
         return Finish(RunState.FAILED, "lost: the engine no longer knows the run it had taken")
     return Finish(RunState.CANCELLED, "cancelled") if run.cancelled else Submit(again=True)
+
+
+def _not_taken(run: RunRow) -> RunAction:
+    """Submit what the engine does not have, unless it may still take a submission whose answer was lost."""
+    open_for = 0.0 if run.submitted_ago is None else SETTLED_SECONDS - run.submitted_ago
+    if open_for > 0 and run.delivery is Delivery.AT_LEAST_ONCE:
+        return LookAgain("the engine may still take a submission that it did not answer", open_for)
+    return Finish(RunState.CANCELLED, "cancelled before submission") if run.cancelled else Submit()
 
 
 def _at_engine(run: RunRow, seen: RunObservation) -> RunAction:

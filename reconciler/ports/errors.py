@@ -19,5 +19,9 @@ class Conflict(Exception):
     """The head or a row moved since it was read: read again and decide anew."""
 
 
+class Rejected(Exception):
+    """The other side will never take this; the message says what is wrong, where, and what to do."""
+
+
 class Ambiguous(Exception):
     """The other side may or may not have taken the request: find out before anything else."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from reconciler.planning.observations import EngineRunId, RunObservation
+from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, RunObservation
+
+
+class ProjectKey(NamedTuple):
+    """A project of a tenant."""
+
+    tenant: str
+    project: str
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,11 @@ class Submission:
     display_name: str
     tenant: str
     project: str
+    path: str
+    """The intent that asks for it."""
+    attempt: int
+    template: str
+    """`name@version`."""
     package: bytes
     """The compiled KFP package, one or two YAML documents."""
     parameters: dict[str, Any]
@@ -29,15 +41,25 @@ class Pipelines(Protocol):
     after `find` said absent; it raises `Ambiguous` when it cannot know whether the engine took the
     run, and the caller must `find` before anything else. A run's outputs are in object storage and
     complete before `find` says SUCCEEDED. Calls are bounded in time and raise `Waiting` when the
-    engine cannot answer now.
+    engine cannot answer now, `Stalled` when it refuses whoever asks.
     """
+
+    look_again: float
+    """Seconds until a run under way is worth another `find`, where `moved` says nothing sooner."""
 
     async def find(self, run_id: EngineRunId) -> RunObservation:
         """Return the run as the engine shows it now; `absent` where it does not know the id."""
         ...
 
     async def submit(self, submission: Submission) -> None:
-        """Hand over the run; on return the engine owns it and will find it again by its id."""
+        """Hand over the run; on return the engine owns it and will find it again by its id.
+
+        Raises `Rejected`, before anything was sent where that can be known, for what the engine will never take.
+        """
+        ...
+
+    async def delivery(self) -> Delivery:
+        """Return what the engine can promise of a submission that is made now."""
         ...
 
     async def cancel(self, run_id: EngineRunId) -> None:
@@ -45,14 +67,26 @@ class Pipelines(Protocol):
         ...
 
     async def forget(self, run_id: EngineRunId) -> None:
-        """Drop what the engine keeps of a finished run; its outputs and logs stay in object storage.
+        """Let go of a finished run: it is kept no more; its outputs and logs stay in object storage.
 
-        From then on `submit` with this id starts nothing: a caller may have slept since its `find`.
+        From then on `submit` with this id starts nothing: a caller may have slept since its `find`. An engine with a
+        history of its own may go on to `find` the run as it ended.
         """
         ...
 
-    async def kept(self) -> Sequence[EngineRunId]:
-        """Return the runs of which the engine keeps something, finished or not."""
+    async def kept(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:
+        """Return the runs, of these projects at least, of which the engine keeps something, finished or not."""
+        ...
+
+    async def moved(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:
+        """Return the runs of these projects that changed since the last call, by one look at each project.
+
+        An engine whose runs are looked at one by one, every `look_again` seconds, has none to return.
+        """
+        ...
+
+    async def end_duplicates(self) -> Sequence[Duplicate]:
+        """End all but one execution of each run that has several; return what was ended."""
         ...
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from reconciler.planning.events import Event
-from reconciler.planning.observations import EngineRunId, OutputArtifact
+from reconciler.planning.observations import Delivery, EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
 
 T_co = TypeVar("T_co", covariant=True)
@@ -34,6 +34,10 @@ class RunView:
     submitted_at: datetime | None
     finished_at: datetime | None
     outputs: tuple[OutputArtifact, ...]
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    """What the engine could promise of it, whatever crashed."""
+    duplicates: int = 0
+    """Executions beyond the first that were found at the engine, and ended."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import EngineRunId, RunObservation
+from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, RunObservation
 from reconciler.planning.runs import Registration, RunRow, RunState
+from reconciler.ports.pipelines import ProjectKey
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class RunLedger(Protocol):
         """Write ahead `submitting` unless `limit` runs of the project are under way; return whether it was."""
         ...
 
+    async def begin(self, run: RunRow, delivery: Delivery) -> None:
+        """Write ahead that the run is handed to the engine now, and what the engine promises; raises Conflict."""
+        ...
+
     async def record(self, run: RunRow, step: Step) -> None:
         """Note a step of a leased run; raises Conflict when the lease went to another."""
         ...
@@ -59,6 +64,18 @@ class RunLedger(Protocol):
 
     async def finished(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
         """Return those among the engine's runs that have ended; one that no row knows has not."""
+        ...
+
+    async def projects(self) -> Sequence[ProjectKey]:
+        """Return the projects with runs that may be at the engine, or ended within the last day."""
+        ...
+
+    async def wake(self, run_ids: Sequence[EngineRunId]) -> None:
+        """Let these runs be looked at now, as far as they are under way."""
+        ...
+
+    async def duplicated(self, found: Duplicate) -> None:
+        """Note with `run.duplicated` that further executions of a run were found and ended."""
         ...
 
     async def registration(self, run: RunRow) -> Registration:

@@ -15,6 +15,7 @@ from reconciler.planning.runs import (
     Cancel,
     Claim,
     Finish,
+    LookAgain,
     Record,
     Register,
     Registration,
@@ -27,7 +28,7 @@ from reconciler.planning.runs import (
     next_action,
 )
 from reconciler.ports.catalog import Catalog
-from reconciler.ports.errors import Ambiguous, Stalled, Waiting
+from reconciler.ports.errors import Ambiguous, Rejected, Stalled, Waiting
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines, Submission
 from reconciler.ports.requests import RequestQueue
@@ -37,8 +38,10 @@ from reconciler.workers.registration import NotAModel, model_version_request, st
 
 RECORDS = "records"
 LOOK_AGAIN_SECONDS = 0.3
-"""How often a run at the engine is looked at; a look at the local engine takes under a millisecond."""
+"""How soon something that was just asked for is looked at again."""
 ROOM_SECONDS = 1.0
+UNANSWERED_SECONDS = (0.5, 60.0)
+"""First and longest pause after submissions that got no answer; doubled in between."""
 
 
 @dataclass
@@ -91,13 +94,15 @@ class RunOrchestrator:
                 return await self._claim(run)
             case Submit(again):
                 return await self._submit(run, again=again)
+            case LookAgain(reason, after):
+                return Step(run.state, LOOK_AGAIN_SECONDS if after is None else after, reason)
             case Cancel():
                 await self.pipelines.cancel(run.run_id)
                 return Step(run.state, LOOK_AGAIN_SECONDS)
             case Record(state, seen):
                 return Step(
                     state,
-                    0 if state is RunState.REGISTERING else LOOK_AGAIN_SECONDS,
+                    0 if state is RunState.REGISTERING else self.pipelines.look_again,
                     seen=seen,
                     facts=_moved(run, state),
                 )
@@ -123,12 +128,17 @@ class RunOrchestrator:
             package = await self.catalog.package(run.tenant, run.template, run.commit)
         except LookupError as error:
             return await self._finish(run, RunState.FAILED, f"the template is gone: {error}", None)
-        submission = Submission(run.run_id, run.name, run.tenant, run.project, package, dict(run.parameters))
+        await self.ledger.begin(run, await self.pipelines.delivery())
+        self.reached("begun")
         try:
-            await self.pipelines.submit(submission)
+            await self.pipelines.submit(_submission(run, package))
+        except Rejected as rejected:
+            return await self._finish(run, RunState.FAILED, f"not submitted: {rejected}", None)
         except Ambiguous as ambiguous:
-            return Step(RunState.SUBMITTING, LOOK_AGAIN_SECONDS, reason=str(ambiguous))
-        return Step(RunState.SUBMITTED, LOOK_AGAIN_SECONDS, facts=_submitted(run, again=again))
+            first, longest = UNANSWERED_SECONDS
+            pause = min(longest, first * 2 ** min(run.submissions, 30))
+            return Step(RunState.SUBMITTING, pause, reason=str(ambiguous))
+        return Step(RunState.SUBMITTED, self.pipelines.look_again, facts=_submitted(run, again=again))
 
     async def _register(self, run: RunRow, artifact: OutputArtifact) -> Step:
         try:
@@ -152,6 +162,20 @@ class RunOrchestrator:
         """Let the engine forget a run whose outputs, logs and record are in object storage."""
         if step.state.terminal and run.state is not RunState.CREATED:
             await self.pipelines.forget(run.run_id)
+
+
+def _submission(run: RunRow, package: bytes) -> Submission:
+    return Submission(
+        run_id=run.run_id,
+        display_name=run.name,
+        tenant=run.tenant,
+        project=run.project,
+        path=run.path,
+        attempt=run.attempt,
+        template=run.template,
+        package=package,
+        parameters=dict(run.parameters),
+    )
 
 
 def _submitted(run: RunRow, *, again: bool) -> tuple[Fact, ...]:

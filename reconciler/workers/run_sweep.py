@@ -1,4 +1,4 @@
-"""The run sweep: what a crash between a run's last record and its tidying left at the engine."""
+"""The run sweep: what crashes left at the engine, beside a run or after its last record."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ SWEEP_SECONDS = 30.0
 
 @dataclass
 class RunSweep:
-    """Lets the engine forget every run that has ended, whoever died before saying so."""
+    """Ends what is executed a second time, and lets the engine forget runs that have ended, whoever died meanwhile."""
 
     ledger: RunLedger
     pipelines: Pipelines
 
     async def turn(self) -> Turned:
         """Look once through all that the engine keeps."""
-        for run_id in await self.ledger.finished(await self.pipelines.kept()):
+        for duplicate in await self.pipelines.end_duplicates():
+            await self.ledger.duplicated(duplicate)
+        kept = await self.pipelines.kept(await self.ledger.projects())
+        for run_id in await self.ledger.finished(kept):
             await self._forget(run_id)
         return Turned.IDLE
 

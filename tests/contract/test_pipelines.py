@@ -20,7 +20,7 @@ from reconciler.drivers.local.isolation import namespaced
 from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.drivers.local.run_folder import RunFolder, running, write_durably
 from reconciler.planning.observations import EngineRunId, EngineState, RunObservation
-from reconciler.ports.pipelines import Pipelines, Submission
+from reconciler.ports.pipelines import Pipelines, ProjectKey, Submission
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
 from reconciler.services.layout import Layout
 from reconciler.services.sweep import end_children, withdrawn_runs
@@ -44,6 +44,7 @@ PROGRAMS = {
     "fails": FakeProgram("explode", log=b"ValueError: no luck\n", error="ValueError: no luck"),
     "sleeps": FakeProgram("sleep", log=b"asleep for 60.0 s\n", endless=True),
 }
+FRAUD = ProjectKey("acme", "fraud")
 PATIENCE_SECONDS = 90.0
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +57,17 @@ def anyio_backend() -> str:
 
 def submission(template: str, **parameters: Any) -> Submission:
     package = PACKAGES[template].read_bytes()
-    return Submission(EngineRunId(str(uuid4())), template, "acme", "fraud", package, parameters)
+    return Submission(
+        run_id=EngineRunId(str(uuid4())),
+        display_name=template,
+        tenant="acme",
+        project="fraud",
+        path=f"tenants/acme/projects/fraud/runs/2026-11-23/{template}.yaml",
+        attempt=1,
+        template="train@1.0.0",
+        package=package,
+        parameters=parameters,
+    )
 
 
 async def until(
@@ -203,9 +214,9 @@ async def test_a_forgotten_run_is_never_run_again(engine: Pipelines) -> None:
     run = submission("hello", echo="you")
     await engine.submit(run)
     await finished(engine, run.run_id)
-    assert list(await engine.kept()) == [run.run_id]
+    assert list(await engine.kept([FRAUD])) == [run.run_id]
     await engine.forget(run.run_id)
-    assert list(await engine.kept()) == []
+    assert list(await engine.kept([FRAUD])) == []
     await engine.submit(run)
     assert (await engine.find(run.run_id)).absent
 

@@ -16,6 +16,8 @@ from intents.problems import Problem
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.observations import (
+    Delivery,
+    Duplicate,
     EngineRunId,
     EngineState,
     OutputArtifact,
@@ -340,3 +342,70 @@ async def test_facts_tell_which_runs_may_go_and_which_names_are_taken(
     async with ledger.database(PostgresRole.API) as api:
         assert await LedgerQueue(api, "acme").facts(LedgerQuestions(removed, named)) == facts
         assert (await LedgerQueue(api, "globex").facts(LedgerQuestions({}, named))).retired == frozenset()
+
+
+async def test_a_submission_is_written_ahead_with_what_the_engine_could_promise_least(
+    runs: LedgerRuns, ledger: Ledger
+) -> None:
+    await runs.admit("1" * 40, [run()], [])
+    for promised in (Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE):
+        async with runs.lease_due() as found:
+            assert found is not None
+            await runs.begin(found, promised)
+        await make_due(ledger)
+    again = await leased(runs)
+    assert again is not None
+    assert (again.submissions, again.delivery) == (2, Delivery.AT_LEAST_ONCE)
+    assert again.submitted_ago is not None
+    assert 0 <= again.submitted_ago < 60
+
+
+async def test_whoever_lost_the_lease_submits_nothing(runs: LedgerRuns, ledger: Ledger) -> None:
+    await runs.admit("1" * 40, [run()], [])
+    async with runs.lease_due() as slept:
+        await make_due(ledger)
+        assert await leased(runs) is not None
+        assert slept is not None
+        with pytest.raises(Conflict):
+            await runs.begin(slept, Delivery.EXACTLY_ONCE)
+
+
+async def test_a_run_that_is_woken_during_a_step_is_looked_at_after_it(runs: LedgerRuns) -> None:
+    await runs.admit("1" * 40, [run()], [])
+    async with runs.lease_due() as found:
+        assert found is not None
+        assert await runs.claim(found, 1)
+        await runs.wake([found.run_id])
+        await runs.record(found, Step(RunState.SUBMITTED, due_in=300))
+    async with runs.lease_due() as again:
+        assert again is not None
+        await runs.record(again, Step(RunState.SUBMITTED, due_in=300))
+    assert await leased(runs) is None
+    await runs.wake([again.run_id])
+    assert await leased(runs) is not None
+
+
+async def test_projects_are_known_while_their_runs_are_under_way_and_for_a_day(
+    runs: LedgerRuns, ledger: Ledger
+) -> None:
+    await runs.admit("1" * 40, [run()], [])
+    assert list(await runs.projects()) == []
+    async with runs.lease_due() as found:
+        assert found is not None
+        assert await runs.claim(found, 1)
+        assert list(await runs.projects()) == [("acme", "fraud")]
+        await runs.record(found, Step(RunState.FAILED, 0))
+    assert list(await runs.projects()) == [("acme", "fraud")]
+    with ledger.connect() as connection:
+        connection.execute("UPDATE runs SET finished_at = now() - interval '2 days'")
+    assert list(await runs.projects()) == []
+
+
+async def test_executions_beyond_the_first_are_counted_and_told(runs: LedgerRuns, database: Database) -> None:
+    await runs.admit("1" * 40, [run()], [])
+    await runs.duplicated(Duplicate(run().run_id, 2))
+    await runs.duplicated(Duplicate(EngineRunId("of another platform"), 1))
+    assert await verbs(database) == ["created", "duplicated"]
+    view = await LedgerReads(database, "acme").run("fraud", "first")
+    assert view is not None
+    assert (view.delivery, view.duplicates) == (Delivery.AT_LEAST_ONCE, 2)

@@ -44,6 +44,7 @@ INSIDE: dict[str, tuple[object, str]] = {
 }
 POINTS = (
     *(f"{when}-{action}" for action in ACTIONS for when in ("before", "after")),
+    "begun",
     "after-terminal-record",
     "after-record",
     *INSIDE,

@@ -6,7 +6,7 @@ import asyncio
 import re
 import secrets
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,10 @@ from reconciler.drivers.local.isolation import namespaced
 from reconciler.drivers.local.run_folder import Owner, RunFolder, kept
 from reconciler.drivers.local.run_record import Uploaded, interpret
 from reconciler.drivers.local.run_upload import RunUpload
-from reconciler.planning.observations import EngineRunId, EngineState, RunObservation
+from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, EngineState, RunObservation
 from reconciler.ports.errors import Stalled, Waiting
 from reconciler.ports.objects import Objects
-from reconciler.ports.pipelines import Submission
+from reconciler.ports.pipelines import ProjectKey, Submission
 from reconciler.process_identity import end_group, identity_of
 
 _CHILD = Path(__file__).with_name("run_child.py")
@@ -36,6 +36,9 @@ class LocalPipelines:
     run_folder.py). Runs are their own sessions and outlive whoever submitted them. Where the system allows it
     (isolation.py) they do not see the folders `hidden`, such as the platform's state and sockets.
     """
+
+    look_again = 0.3
+    """A look takes under a millisecond."""
 
     def __init__(
         self,
@@ -75,6 +78,10 @@ class LocalPipelines:
         self._reap()
         await asyncio.to_thread(self._start, RunFolder(self._proc_dir, submission.run_id), submission)
 
+    async def delivery(self) -> Delivery:
+        """Return the promise of the claim."""
+        return Delivery.EXACTLY_ONCE
+
     async def cancel(self, run_id: EngineRunId) -> None:
         """Note that the run is not wanted, then end its processes. Whoever submits it now sees the note."""
         folder = RunFolder(self._proc_dir, run_id)
@@ -91,9 +98,17 @@ class LocalPipelines:
             raise Waiting(f"run {run_id} has not been uploaded yet: forget what find has seen finished")
         await asyncio.to_thread(folder.remove)
 
-    async def kept(self) -> Sequence[EngineRunId]:
+    async def kept(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:  # noqa: ARG002 - of all projects
         """Return the runs that have a folder."""
         return await asyncio.to_thread(kept, self._proc_dir)
+
+    async def moved(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:  # noqa: ARG002 - there are none
+        """Return none: runs are looked at one by one."""
+        return ()
+
+    async def end_duplicates(self) -> Sequence[Duplicate]:
+        """Return none: there is one claim a run."""
+        return ()
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         """Return the log as it grows, or the one in object storage once the folder is gone."""

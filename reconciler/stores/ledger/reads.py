@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from intents.names import PLATFORM_TENANT
 from reconciler.planning.events import Event
-from reconciler.planning.observations import EngineRunId, OutputArtifact
+from reconciler.planning.observations import Delivery, EngineRunId, OutputArtifact
 from reconciler.planning.serving import Condition, Served
 from reconciler.ports.reads import IntentFilter, IntentRow, Listing, Page, RunView, TaskView, VersionRow
 from reconciler.stores.ledger.database import Database, statements
@@ -165,4 +165,6 @@ def _run(row: DictRow) -> RunView:
         submitted_at=row["submitted_at"],
         finished_at=row["finished_at"],
         outputs=tuple(OutputArtifact(**item) for item in row["outputs"]),
+        delivery=Delivery(row["delivery"]),
+        duplicates=row["duplicates"],
     )

@@ -10,9 +10,10 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import EngineRunId, OutputArtifact, TaskObservation
+from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, OutputArtifact, TaskObservation
 from reconciler.planning.runs import Registration, RegistrationState, RunRow, RunState, RunUid
 from reconciler.ports.errors import Conflict
+from reconciler.ports.pipelines import ProjectKey
 from reconciler.ports.requests import RequestState
 from reconciler.ports.run_ledger import Step
 from reconciler.stores.ledger.database import Connection, Database, statements
@@ -74,6 +75,12 @@ class LedgerRuns:
             done = await connection.execute(SQL["claim"], _key(run))
             return done.rowcount == 1
 
+    async def begin(self, run: RunRow, delivery: Delivery) -> None:
+        """Write ahead that the run is handed to the engine now, and what the engine promises; raises Conflict."""
+        async with self._database.transaction() as connection:
+            done = await connection.execute(SQL["begin"], {**_key(run), "delivery": delivery.value})
+            _refuse_old_fence(run, done.rowcount)
+
     async def record(self, run: RunRow, step: Step) -> None:
         """Note a step of a leased run; raises Conflict when the lease went to another."""
         outputs = None if step.seen is None else as_json([asdict(item) for item in step.seen.outputs])
@@ -87,8 +94,7 @@ class LedgerRuns:
         }
         async with self._database.transaction() as connection:
             done = await connection.execute(SQL["record"], row)
-            if done.rowcount != 1:
-                raise Conflict(f"run {run.uid}: the lease went to another orchestrator")
+            _refuse_old_fence(run, done.rowcount)
             for task in step.seen.tasks if step.seen else ():
                 await connection.execute(SQL["put_task"], _task_row(run, task))
             await add_facts(connection, step.facts)
@@ -103,6 +109,28 @@ class LedgerRuns:
         async with self._database.transaction() as connection:
             rows = await (await connection.execute(SQL["finished"], {"run_ids": list(run_ids)})).fetchall()
         return [EngineRunId(row["run_id"]) for row in rows]
+
+    async def projects(self) -> Sequence[ProjectKey]:
+        """Return the projects with runs that may be at the engine, or ended within the last day."""
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(SQL["projects"])).fetchall()
+        return [ProjectKey(row["tenant"], row["project"]) for row in rows]
+
+    async def wake(self, run_ids: Sequence[EngineRunId]) -> None:
+        """Let these runs be looked at now, as far as they are under way."""
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["wake"], {"run_ids": list(run_ids)})
+
+    async def duplicated(self, found: Duplicate) -> None:
+        """Note with `run.duplicated` that further executions of a run were found and ended."""
+        async with self._database.transaction() as connection:
+            row = {"run_id": found.run_id, "ended": found.ended}
+            done = await (await connection.execute(SQL["duplicated"], row)).fetchone()
+            if done is not None:
+                run = run_from_row(done)
+                data = {"uid": str(run.uid), "attempt": run.attempt, "run_id": run.run_id, "ended": found.ended}
+                fact = Fact(run.tenant, run.project, "run", "duplicated", run.name, run.commit, data)
+                await add_facts(connection, [fact])
 
     async def registration(self, run: RunRow) -> Registration:
         """Return what became of the request for the run's ModelVersion."""
@@ -125,6 +153,11 @@ class LedgerRuns:
 
 def _key(run: RunRow) -> dict[str, Any]:
     return {"uid": run.uid, "attempt": run.attempt, "fence": run.fence}
+
+
+def _refuse_old_fence(run: RunRow, changed: int) -> None:
+    if changed != 1:
+        raise Conflict(f"run {run.uid}: the lease went to another orchestrator")
 
 
 async def _admit_one(connection: Connection, run: RunRow) -> None:
@@ -168,6 +201,9 @@ def run_from_row(row: DictRow) -> RunRow:
         fence=row["fence"],
         requested_by=row["requested_by"],
         outputs=tuple(OutputArtifact(**item) for item in row["outputs"]),
+        submissions=row["submissions"],
+        submitted_ago=row.get("submitted_ago"),
+        delivery=Delivery(row["delivery"]),
     )
 
 

@@ -9,12 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from reconciler.planning.observations import EngineRunId, EngineState, OutputArtifact, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, EngineState, OutputArtifact, RunObservation
 from reconciler.planning.runs import (
+    SETTLED_SECONDS,
     AwaitRegistration,
     Cancel,
     Claim,
     Finish,
+    LookAgain,
     Record,
     Register,
     Registration,
@@ -104,6 +106,35 @@ def test_a_run_that_the_engine_does_not_know(
 )
 def test_a_run_that_the_engine_gave_back_begins_again(state: RunState, cancelled: bool, expected: RunAction) -> None:
     assert next_action(at(state, cancelled=cancelled), WITHDRAWN, UNASKED) == expected
+
+
+UNDECIDED = "the engine may still take a submission that it did not answer"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("state", AT_ENGINE)
+def test_nothing_is_done_while_it_is_not_settled_whether_the_engine_has_a_run(state: RunState, cancelled: bool) -> None:
+    halfway = replace(seen(EngineState.PENDING), unsettled="a Workflow without a row")
+    assert next_action(at(state, cancelled=cancelled), halfway, UNASKED) == LookAgain("a Workflow without a row")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "ago", "cancelled", "expected"),
+    [
+        (Delivery.EXACTLY_ONCE, 0.1, False, Submit()),
+        (Delivery.EXACTLY_ONCE, 0.1, True, BEFORE_SUBMISSION),
+        (Delivery.AT_LEAST_ONCE, None, False, Submit()),
+        (Delivery.AT_LEAST_ONCE, 10.0, False, LookAgain(UNDECIDED, SETTLED_SECONDS - 10)),
+        (Delivery.AT_LEAST_ONCE, 10.0, True, LookAgain(UNDECIDED, SETTLED_SECONDS - 10)),
+        (Delivery.AT_LEAST_ONCE, SETTLED_SECONDS, False, Submit()),
+        (Delivery.AT_LEAST_ONCE, SETTLED_SECONDS, True, BEFORE_SUBMISSION),
+    ],
+)
+def test_an_unanswered_submission_is_repeated_at_once_only_where_the_engine_refuses_a_second(
+    delivery: Delivery, ago: float | None, cancelled: bool, expected: RunAction
+) -> None:
+    run = at(RunState.SUBMITTING, cancelled=cancelled, delivery=delivery, submitted_ago=ago, submissions=1)
+    assert next_action(run, ABSENT, UNASKED) == expected
 
 
 @pytest.mark.parametrize("state", AT_ENGINE)

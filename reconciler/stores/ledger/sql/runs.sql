@@ -9,7 +9,7 @@ RETURNING uid
 
 -- name: cancel
 -- `desired: Cancelled`, or the intent was removed: the orchestrator ends what is still under way.
-UPDATE runs SET cancelled = true, due_at = now()
+UPDATE runs SET cancelled = true, due_at = now(), woken = true
 WHERE path = %(path)s AND NOT cancelled AND state NOT IN ('succeeded', 'failed', 'cancelled')
 
 -- name: lease_due
@@ -21,12 +21,13 @@ UPDATE runs SET
     lease_until = now() + make_interval(secs => %(seconds)s),
     fence = fence + 1,
     failures = failures + 1,
+    woken = false,
     due_at = now() + make_interval(secs => least(60, 0.25 * 2 ^ least(failures, 10)))
 WHERE (uid, attempt) = (
     SELECT uid, attempt FROM runs
     WHERE due_at <= now() AND lease_until <= now() AND state NOT IN ('succeeded', 'failed', 'cancelled')
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING *
+RETURNING *, extract(epoch FROM now() - submission_at)::float8 AS submitted_ago
 
 -- name: release
 UPDATE runs SET lease_until = 'epoch'
@@ -44,15 +45,25 @@ WHERE tenant = %(tenant)s AND project = %(project)s AND state IN ('submitting', 
 UPDATE runs SET state = 'submitting', failures = 0, due_at = now()
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s AND state = 'created'
 
+-- name: begin
+-- Just before a submission: an old fence submits nothing, and whoever takes the run over knows that there was one.
+-- What was promised least stays: an earlier submission may still be on its way.
+UPDATE runs SET
+    submissions = submissions + 1,
+    submission_at = clock_timestamp(),
+    delivery = CASE WHEN delivery = 'at-least-once' THEN delivery ELSE %(delivery)s END
+WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
+
 -- name: record
--- An old fence changes nothing: the lease went to another.
+-- An old fence changes nothing: the lease went to another. What was woken meanwhile is due at once: nobody knows
+-- whether the step looked before or after that.
 UPDATE runs SET
     state = %(state)s,
     reason = %(reason)s,
     model = CASE WHEN %(model)s = '' THEN model ELSE %(model)s END,
     outputs = coalesce(%(outputs)s::jsonb, outputs),
     failures = 0,
-    due_at = now() + make_interval(secs => %(due_in)s),
+    due_at = CASE WHEN woken THEN now() ELSE now() + make_interval(secs => %(due_in)s) END,
     lease_until = 'epoch',
     submitted_at = CASE WHEN %(state)s IN ('submitted', 'running') THEN coalesce(submitted_at, now()) ELSE submitted_at END,
     finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
@@ -64,6 +75,19 @@ UPDATE runs SET reason = %(reason)s WHERE uid = %(uid)s AND attempt = %(attempt)
 
 -- name: finished
 SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('succeeded', 'failed', 'cancelled')
+
+-- name: projects
+SELECT tenant, project FROM runs WHERE state IN ('submitting', 'submitted', 'running')
+UNION
+SELECT tenant, project FROM runs WHERE finished_at > now() - interval '1 day'
+
+-- name: wake
+UPDATE runs SET due_at = now(), woken = true
+WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('submitting', 'submitted', 'running')
+
+-- name: duplicated
+UPDATE runs SET duplicates = duplicates + %(ended)s, delivery = 'at-least-once' WHERE run_id = %(run_id)s
+RETURNING *
 
 -- name: put_task
 INSERT INTO run_tasks (uid, attempt, name, tenant, state, started_at, finished_at, error, metrics)
