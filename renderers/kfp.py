@@ -2,7 +2,8 @@
 
 KFP has no labels for runs. What pods must bear goes to them by the package's platform spec, as do their place and
 their user; so every package is sent with one: `{"pipeline_spec": …, "platform_spec": …}`. What a package says itself
-stays, but for the labels that fence a tenant.
+stays, but for the labels that fence a tenant, for how long its Workflow stays, and for caching: a step taken from KFP's
+cache leaves its outputs with the run that made them, where nobody who looks at this run would find them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import yaml
 
 from intents.documents import Document
 from intents.identity import Identity, namespace
-from intents.kinds import ClusterSpec, PlatformSpec, RunSpec, TemplateSpec
+from intents.kinds import ClusterSpec, PlatformSpec, TemplateSpec
 from intents.kinds.cluster import GpuPool
 from renderers import marks
 from renderers.access import RUNS_ACCOUNT
@@ -30,6 +31,13 @@ from renderers.storage import artifacts_uri
 RUNS_PATH = "/apis/v2beta1/runs"
 EXPERIMENTS_PATH = "/apis/v2beta1/experiments"
 
+WORKFLOW_TTL_SECONDS = 6 * 60 * 60
+"""How long the Workflow of a finished run stays. 20,000 of them cost an API server 5 GB.
+
+Long enough that KFP's persistence agent may be away for a night's part and still reads how a run ended, and that the
+name is taken while anybody could still send the same run.
+"""
+
 Body = dict[str, Any]
 """A request's body, to be sent as JSON."""
 
@@ -38,17 +46,17 @@ Body = dict[str, Any]
 class KfpRun:
     """One attempt of a run, with all that its submission follows from."""
 
-    run: Document[RunSpec]
+    who: Identity
+    """The run's name, project and tenant."""
+    path: str
+    """The intent that asks for it."""
+    attempt: int
+    parameters: Mapping[str, Any]
     template: Document[TemplateSpec]
     package: bytes
     """The compiled package: a PipelineSpec, and at most one platform spec after it."""
     platform: PlatformSpec
     cluster: ClusterSpec
-
-    @property
-    def who(self) -> Identity:
-        """The run's name, project and tenant."""
-        return self.run.identity
 
     @cached_property
     def pool(self) -> GpuPool | None:
@@ -66,26 +74,26 @@ def experiment_body(tenant: str, project: str) -> Body:
     return {"display_name": experiment_name(tenant, project), "namespace": namespace(tenant, project)}
 
 
-def display_name(run: Document[RunSpec]) -> str:
+def display_name(name: str, attempt: int) -> str:
     """Return what people see of an attempt. KFP holds 128 characters and takes it twice."""
-    return f"{run.identity.name}-{run.spec.attempt}"
+    return f"{name}-{attempt}"
 
 
 def run_body(asked: KfpRun, run_id: UUID, experiment_id: str) -> Body:
     """Return what makes a run of an attempt. Sent twice with one `run_id` it is the same body both times."""
-    who, spec = asked.who, asked.run.spec
+    who, template = asked.who, asked.template.identity
     pipeline, platform = _documents(asked.package)
     return {
         "run_id": str(run_id),
         "experiment_id": experiment_id,
-        "display_name": display_name(asked.run),
-        "description": f"{asked.run.path}, {spec.template}, attempt {spec.attempt}",
+        "display_name": display_name(who.name, asked.attempt),
+        "description": f"{asked.path}, {template.name}@{template.version}, attempt {asked.attempt}",
         "pipeline_spec": {
-            "pipeline_spec": _with_resources(asked, pipeline),
+            "pipeline_spec": _without_cache(_with_resources(asked, pipeline)),
             "platform_spec": _platform_spec(asked, pipeline, platform),
         },
         "runtime_config": {
-            "parameters": dict(spec.parameters),
+            "parameters": dict(asked.parameters),
             "pipeline_root": artifacts_uri(who.tenant, who.project, "runs", str(run_id)),
         },
         "service_account": RUNS_ACCOUNT,
@@ -112,6 +120,21 @@ def _with_resources(asked: KfpRun, pipeline: Manifest) -> Manifest:
     if not given:
         return pipeline
     return {**pipeline, "deploymentSpec": {**pipeline["deploymentSpec"], "executors": {**executors, **given}}}
+
+
+def _without_cache(pipeline: Manifest) -> Manifest:
+    """Return the pipeline with KFP's cache off for every task; a task that says nothing is not cached."""
+    components = {name: _component_without_cache(each) for name, each in pipeline.get("components", {}).items()}
+    root = _component_without_cache(pipeline["root"])
+    return {**pipeline, "root": root, **({"components": components} if components else {})}
+
+
+def _component_without_cache(component: Manifest) -> Manifest:
+    tasks = component.get("dag", {}).get("tasks", {})
+    if not tasks:
+        return component
+    uncached = {name: {**task, "cachingOptions": {}} for name, task in tasks.items()}
+    return {**component, "dag": {**component["dag"], "tasks": uncached}}
 
 
 def _resources(asked: KfpRun, container: Mapping[str, Any]) -> Manifest:
@@ -146,7 +169,15 @@ def _platform_spec(asked: KfpRun, pipeline: Manifest, platform: Manifest) -> Man
     said = kubernetes.get("deploymentSpec", {}).get("executors", {})
     given = {label: _executor(asked, container, said.get(label, {})) for label, container in _containers(pipeline)}
     executors = {"executors": {**said, **given}}
-    return {**platform, "platforms": {**platforms, "kubernetes": {**kubernetes, "deploymentSpec": executors}}}
+    config = _pipeline_config(kubernetes.get("pipelineConfig", {}))
+    completed = {**kubernetes, "deploymentSpec": executors, "pipelineConfig": config}
+    return {**platform, "platforms": {**platforms, "kubernetes": completed}}
+
+
+def _pipeline_config(said: Mapping[str, Any]) -> Manifest:
+    """Return the pipeline's configuration with the platform's TTL, which no package makes shorter."""
+    kept = {name: value for name, value in said.items() if not name.startswith("resourceTtl")}
+    return {**kept, "resourceTtlOnCompletion": WORKFLOW_TTL_SECONDS}
 
 
 def _executor(asked: KfpRun, container: Mapping[str, Any], said: Mapping[str, Any]) -> Manifest:
@@ -168,7 +199,7 @@ def _labels(asked: KfpRun) -> dict[str, str]:
         marks.TENANT: who.tenant,
         marks.PROJECT: who.project,
         marks.RUN: who.name,
-        marks.ATTEMPT: str(asked.run.spec.attempt),
+        marks.ATTEMPT: str(asked.attempt),
         **QUEUE_LABEL,
     }
 

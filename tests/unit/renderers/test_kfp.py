@@ -15,7 +15,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineDeploymentConfig, Pipeli
 from kfp_server_api import V2beta1Experiment, V2beta1Run
 
 from intents.problems import InvalidIntent
-from renderers.kfp import Body, KfpRun, experiment_body, run_body
+from renderers.kfp import WORKFLOW_TTL_SECONDS, Body, KfpRun, experiment_body, run_body
 from tests.fixtures.trees import PLATFORM, RUN, TRAIN
 from tests.fixtures.workloads import GPUS, Changes, kfp_run
 
@@ -92,6 +92,25 @@ def test_what_a_package_says_of_its_pods_stays_but_for_whose_they_are() -> None:
     assert config["exec-train"]["imagePullPolicy"] == "Always"
     assert config["exec-train"]["nodeSelector"] == {"labels": {"disk": "fast"}}
     assert "pipelineConfig" in body(TWO_DOCUMENTS)["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
+
+
+def test_finished_workflows_go_after_a_while_whatever_a_package_says() -> None:
+    pipeline, platform = yaml.safe_load_all(TWO_DOCUMENTS)
+    platform["platforms"]["kubernetes"]["pipelineConfig"] = {"resourceTtlOnFailure": 5, "workspace": {"size": "1Gi"}}
+    sent = body(yaml.safe_dump_all([pipeline, platform]).encode())
+    assert sent["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["pipelineConfig"] == {
+        "resourceTtlOnCompletion": WORKFLOW_TTL_SECONDS,
+        "workspace": {"size": "1Gi"},
+    }
+
+
+def test_no_task_is_taken_from_the_cache() -> None:
+    pipeline = yaml.safe_load(SHIPPED)
+    pipeline["components"]["comp-inner"] = {"dag": {"tasks": {"deep": {"cachingOptions": {"enableCache": True}}}}}
+    sent = body(yaml.safe_dump(pipeline).encode())["pipeline_spec"]["pipeline_spec"]
+    dags = [each["dag"]["tasks"] for each in (sent["root"], *sent["components"].values()) if "dag" in each]
+    assert len(dags) == 2
+    assert all(task["cachingOptions"] == {} for tasks in dags for task in tasks.values())
 
 
 def test_no_task_runs_as_root_where_that_is_refused() -> None:
