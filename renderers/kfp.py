@@ -51,6 +51,8 @@ class KfpRun:
     path: str
     """The intent that asks for it."""
     attempt: int
+    submission: int
+    """How often the attempt was submitted, with this time: what an earlier one left is not among this one's outputs."""
     parameters: Mapping[str, Any]
     template: Document[TemplateSpec]
     package: bytes
@@ -80,7 +82,7 @@ def display_name(name: str, attempt: int) -> str:
 
 
 def run_body(asked: KfpRun, run_id: UUID, experiment_id: str) -> Body:
-    """Return what makes a run of an attempt. Sent twice with one `run_id` it is the same body both times."""
+    """Return what makes a run of an attempt."""
     who, template = asked.who, asked.template.identity
     pipeline, platform = _documents(asked.package)
     return {
@@ -94,7 +96,7 @@ def run_body(asked: KfpRun, run_id: UUID, experiment_id: str) -> Body:
         },
         "runtime_config": {
             "parameters": dict(asked.parameters),
-            "pipeline_root": artifacts_uri(who.tenant, who.project, "runs", str(run_id)),
+            "pipeline_root": artifacts_uri(who.tenant, who.project, "runs", str(run_id), str(asked.submission)),
         },
         "service_account": RUNS_ACCOUNT,
     }

@@ -27,6 +27,8 @@ class Submission:
     path: str
     """The intent that asks for it."""
     attempt: int
+    number: int
+    """How often this run was submitted, with this time."""
     template: str
     """`name@version`."""
     package: bytes

@@ -172,6 +172,7 @@ def _submission(run: RunRow, package: bytes) -> Submission:
         project=run.project,
         path=run.path,
         attempt=run.attempt,
+        number=run.submissions + 1,
         template=run.template,
         package=package,
         parameters=dict(run.parameters),

@@ -111,19 +111,20 @@ class Workflow:
     state: str = "PENDING"
     terminated: bool = False
     finished: datetime = NEVER
+    own_end: bool = False
+    """It came to its own end and was not stopped."""
 
     @property
     def completed(self) -> bool:
         return self.state in FINAL
 
     def to_json(self) -> Json:
-        """Return its metadata, as Kubernetes lists it."""
+        """Return what matters of it, as Kubernetes lists it."""
         labels = {"pipeline/runid": self.run_id, "workflows.argoproj.io/phase": self.state.capitalize()}
         if self.completed:
             labels["workflows.argoproj.io/completed"] = "true"
         return {
-            "apiVersion": "meta.k8s.io/v1",
-            "kind": "PartialObjectMetadata",
+            "spec": {"activeDeadlineSeconds": 0} if self.terminated else {},
             "metadata": {
                 "name": self.name,
                 "namespace": self.namespace,
@@ -218,7 +219,9 @@ class KfpDouble:
         self.begun: Counter[str] = Counter()
         """Workflows that began to run, by run id."""
         self.completed: Counter[str] = Counter()
-        """Workflows that came to their own end."""
+        """Workflows that came to their own end and that KFP did not take away."""
+        self.taken_away: Counter[str] = Counter()
+        """Workflows that never got a row, and that KFP's agent deleted."""
         self.side_by_side: set[str] = set()
         """Runs that had two living Workflows at once."""
         self.asked: Counter[str] = Counter()
@@ -399,7 +402,7 @@ class KfpDouble:
     def work(self) -> None:
         """Take every Workflow one phase further, and report it."""
         with self.lock:
-            living = [each for each in self.workflows.values() if not each.completed]
+            living = [each for each in self.workflows.values() if not each.completed or each.run_id not in self.rows]
         for workflow in living:
             self._advance(workflow)
             with self.lock:
@@ -415,11 +418,14 @@ class KfpDouble:
         if workflow.state == "PENDING":
             self.begun[workflow.run_id] += 1
             workflow.state = "RUNNING"
+        elif workflow.completed:
+            return
         elif workflow.terminated:
             self._finish(workflow, "FAILED")
         elif not workflow.program.endless:
             self._write_outputs(workflow)
             self.completed[workflow.run_id] += 1
+            workflow.own_end = True
             self._finish(workflow, "FAILED" if workflow.program.error else "SUCCEEDED")
 
     def _finish(self, workflow: Workflow, state: str) -> None:
@@ -441,6 +447,8 @@ class KfpDouble:
         if row is None:
             if (datetime.now(UTC) - workflow.created).total_seconds() > self.grace_seconds:
                 del self.workflows[workflow.namespace, workflow.name]
+                self.taken_away[workflow.run_id] += 1
+                self.completed[workflow.run_id] -= workflow.own_end
             return
         row.move("CANCELING" if workflow.terminated and not workflow.completed else workflow.state)
         row.finished, row.tasks = workflow.finished, list(_tasks(workflow))

@@ -101,7 +101,7 @@ class Router:
         if self.double.kubernetes_down:
             raise Cut
         self.double.asked[f"{method} {path[-1] if path[:3] == WORKFLOWS else 'policy'}"] += 1
-        return self._kubernetes(method, path)
+        return self._kubernetes(method, path, headers)
 
     def _authenticate(self, headers: Any) -> None:
         token = headers.get("authorization", "").removeprefix("Bearer ")
@@ -206,10 +206,10 @@ class Router:
             raise by_gateway(INVALID, text) from None
         return found if isinstance(found, dict) else {}
 
-    def _kubernetes(self, method: str, path: list[str]) -> Answer:
+    def _kubernetes(self, method: str, path: list[str], headers: Any) -> Answer:
         match method, path:
             case "GET", [*api, "workflows"] if api == WORKFLOWS:
-                return self._list_workflows()
+                return self._list_workflows(metadata_only="PartialObjectMetadata" in headers.get("Accept", ""))
             case "DELETE", [*api, "namespaces", namespace, "workflows", name] if api == WORKFLOWS:
                 with self.double.lock:
                     found = self.double.workflows.pop((namespace, name), None)
@@ -221,14 +221,15 @@ class Router:
             case _:
                 return _status(HTTPStatus.NOT_FOUND)
 
-    def _list_workflows(self) -> Answer:
+    def _list_workflows(self, *, metadata_only: bool) -> Answer:
         key, _, value = self.query.get("labelSelector", "").partition("=")
         with self.double.lock:
             found = [each.to_json() for each in self.double.workflows.values()]
         if value:
             found = [each for each in found if each["metadata"]["labels"].get(key) == value]
-        listed = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": found}
-        return Answer(HTTPStatus.OK, listed)
+        if metadata_only:
+            found = [{"metadata": each["metadata"]} for each in found]
+        return Answer(HTTPStatus.OK, {"metadata": {"resourceVersion": "1"}, "items": found})
 
 
 def _status(code: HTTPStatus) -> Answer:

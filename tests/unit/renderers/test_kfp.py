@@ -67,7 +67,7 @@ def test_a_body_says_whose_run_it_is() -> None:
     assert sent["display_name"] == "first-2"
     assert sent["runtime_config"] == {
         "parameters": {"rounds": 100},
-        "pipeline_root": f"s3://artifacts/acme/fraud/runs/{RUN_ID}",
+        "pipeline_root": f"s3://artifacts/acme/fraud/runs/{RUN_ID}/1",
     }
     assert experiment_body("acme", "fraud") == {"display_name": "acme--fraud", "namespace": "acme--fraud"}
 

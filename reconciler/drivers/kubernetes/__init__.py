@@ -1,0 +1,1 @@
+"""Drivers for what stands on a Kubernetes cluster."""
