@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from reconciler.planning.observations import EngineRunId
+from reconciler.ports.errors import Waiting
 from reconciler.ports.pipelines import Pipelines
 from reconciler.ports.run_ledger import RunLedger
 from reconciler.workers.loop import Turned
+
+log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 30.0
 
@@ -29,7 +33,13 @@ class RunSweep:
         return Turned.IDLE
 
     async def _forget(self, run_id: EngineRunId) -> None:
-        """End the run first: a run may have been submitted after its end, by a process that slept meanwhile."""
-        await self.pipelines.cancel(run_id)
-        await self.pipelines.find(run_id)
-        await self.pipelines.forget(run_id)
+        """End the run first: a run may have been submitted after its end, by a process that slept meanwhile.
+
+        One that takes its time to end is forgotten by a later sweep, and keeps none of the others from it.
+        """
+        try:
+            await self.pipelines.cancel(run_id)
+            await self.pipelines.find(run_id)
+            await self.pipelines.forget(run_id)
+        except Waiting as waiting:
+            log.info("the engine keeps run %s: %s", run_id, waiting)

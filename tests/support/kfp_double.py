@@ -113,6 +113,8 @@ class Workflow:
     finished: datetime = NEVER
     own_end: bool = False
     """It came to its own end and was not stopped."""
+    persisted: bool = False
+    """Its end is in the database."""
 
     @property
     def completed(self) -> bool:
@@ -402,7 +404,7 @@ class KfpDouble:
     def work(self) -> None:
         """Take every Workflow one phase further, and report it."""
         with self.lock:
-            living = [each for each in self.workflows.values() if not each.completed or each.run_id not in self.rows]
+            living = [each for each in self.workflows.values() if not each.persisted]
         for workflow in living:
             self._advance(workflow)
             with self.lock:
@@ -452,6 +454,7 @@ class KfpDouble:
             return
         row.move("CANCELING" if workflow.terminated and not workflow.completed else workflow.state)
         row.finished, row.tasks = workflow.finished, list(_tasks(workflow))
+        workflow.persisted = workflow.completed
 
 
 def _tasks(workflow: Workflow) -> Iterable[Json]:

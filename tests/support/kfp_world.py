@@ -17,7 +17,7 @@ from reconciler.drivers.kubernetes.kfp_api import KfpApi, Token
 from reconciler.drivers.kubernetes.kfp_pipelines import KfpPipelines
 from reconciler.drivers.kubernetes.workflows import KubernetesWorkflows, Workflows
 from reconciler.ports.objects import Objects
-from tests.fixtures.trees import CLUSTER, tree_of
+from tests.fixtures.trees import CLUSTER, FRAUD, tree_of
 from tests.fixtures.workloads import workload_specs
 
 CLUSTER_NAME = Path(CLUSTER).stem
@@ -49,9 +49,9 @@ def kfp_pipelines(
     return KfpPipelines(KfpApi(address, token), workflows, objects, lambda: tree, CLUSTER_NAME)
 
 
-def tree_with(packages: Mapping[str, Path]) -> Tree:
-    """Return a tree on a Kubernetes cluster with a template, version 1.0.0, of each package."""
-    specs = workload_specs()
+def tree_with(packages: Mapping[str, Path], project: Mapping[str, Any] | None = None) -> Tree:
+    """Return a tree on Kubernetes with a template, version 1.0.0, of each package; `project` changes that of fraud."""
+    specs = workload_specs({FRAUD: project or {}})
     for name, path in packages.items():
         specs[f"templates/{name}/1.0.0/template.yaml"] = _template(path.read_bytes())
     return tree_of(specs)
