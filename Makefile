@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo up down status test test-unit test-cluster test-crash lint types format bench bench-language bench-writes lock clean
+.PHONY: help setup demo up down status test test-unit test-cluster test-crash lint types format bench bench-language bench-writes bench-cluster lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ bench-language: setup  ## measure validate, render and plan alone
 
 bench-writes: setup  ## measure writes alone, from the request to the durable commit
 	@$(BIN)/python -m tests.bench writes
+
+bench-cluster: setup  ## measure runs on a KFP server, as its double answers
+	@$(BIN)/python -m tests.bench kfp
 
 lock:  ## resolve and pin the requirements anew
 	@$(PYTHON) scripts/lock.py

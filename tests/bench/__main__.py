@@ -1,6 +1,6 @@
 """What ordain costs on this machine, as tables: `python -m tests.bench [SUBJECT …]`, all of them where none is named.
 
-Bounded: on two quiet cores `language` takes about two minutes, `writes` five, `commits` and `line`
+Bounded: on two quiet cores `language` and `kfp` take about two minutes each, `writes` five, `commits` and `line`
 three together, `git_http` four.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("language", "commits", "writes", "reads", "git_http", "line")
+SUBJECTS = ("language", "commits", "writes", "reads", "git_http", "line", "kfp")
 """Modules beside this one, each with its `tables(folder)`."""
 
 

@@ -40,6 +40,12 @@ PROGRAMS = {
 FRAUD = ProjectKey("acme", "fraud")
 
 
+def kfp_client(**words: Any) -> Any:
+    from kfp import Client  # noqa: PLC0415 - takes seconds
+
+    return Client(**words)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -334,6 +340,15 @@ async def test_a_server_without_tls_is_told_in_words(address: str) -> None:
     with pytest.raises(Waiting, match="SSL"):
         await api.run("x")
     api.close()
+
+
+def test_kfps_own_client_takes_the_double_for_a_server(address: str, double: KfpDouble) -> None:
+    client = kfp_client(host=address)
+    made = client.create_run_from_pipeline_package(
+        str(PACKAGES["hello"]), arguments={"echo": "you"}, run_name="by hand", experiment_name="mine"
+    )
+    assert client.wait_for_run_completion(made.run_id, timeout=20, sleep_duration=1).state == "SUCCEEDED"
+    assert [row.asked["display_name"] for row in double.rows.values()] == ["by hand"]
 
 
 def test_the_client_of_kfp_is_imported_with_the_first_call() -> None:

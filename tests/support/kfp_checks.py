@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -36,10 +38,17 @@ def check_pipeline(pipeline: Json | None) -> None:
         raise refused(INTERNAL, f"{manifest}{text}{wrong}: pipeline spec is invalid", wrong)
 
 
-def _unreadable(pipeline: Json) -> str:
+@cache
+def _is_pipeline_spec(text: str) -> bool:
     try:
-        ParseDict(pipeline, PipelineSpec())
+        ParseDict(json.loads(text), PipelineSpec())
     except ParseError:
+        return False
+    return True
+
+
+def _unreadable(pipeline: Json) -> str:
+    if not _is_pipeline_spec(json.dumps(pipeline)):
         return "unknown template format"
     if not pipeline.get("pipelineInfo", {}).get("name") or "root" not in pipeline:
         return "unknown template format"

@@ -113,8 +113,14 @@ class Workflow:
     finished: datetime = NEVER
     own_end: bool = False
     """It came to its own end and was not stopped."""
-    persisted: bool = False
-    """Its end is in the database."""
+    reported: tuple[str, bool] | None = None
+    """State and whether it was terminated, as the database has them."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing will come of it by itself, and the database knows."""
+        rests = self.completed or (self.program.endless and not self.terminated)
+        return rests and self.reported == (self.state, self.terminated)
 
     @property
     def completed(self) -> bool:
@@ -404,7 +410,7 @@ class KfpDouble:
     def work(self) -> None:
         """Take every Workflow one phase further, and report it."""
         with self.lock:
-            living = [each for each in self.workflows.values() if not each.persisted]
+            living = [each for each in self.workflows.values() if not each.settled]
         for workflow in living:
             self._advance(workflow)
             with self.lock:
@@ -454,7 +460,7 @@ class KfpDouble:
             return
         row.move("CANCELING" if workflow.terminated and not workflow.completed else workflow.state)
         row.finished, row.tasks = workflow.finished, list(_tasks(workflow))
-        workflow.persisted = workflow.completed
+        workflow.reported = (workflow.state, workflow.terminated)
 
 
 def _tasks(workflow: Workflow) -> Iterable[Json]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import httpx
@@ -21,6 +21,7 @@ from reconciler.ports.objects import Objects
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.runs import LedgerRuns
+from reconciler.workers import run_orchestrator, run_sweep, run_watch
 from reconciler.workers.loop import Wake, run_loop
 from reconciler.workers.run_orchestrator import RunOrchestrator
 from reconciler.workers.run_sweep import RunSweep
@@ -30,8 +31,18 @@ from tests.support.kfp_world import CLUSTER_NAME, tree_with
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"hello": ROOT / "templates/hello/1.0.0/pipeline.yaml"}
 NAMESPACE = UUID(int=6)
-SWEEP_SECONDS = 0.05
-"""How long idle loops wait; on a platform they wait longer."""
+
+
+class Pace(NamedTuple):
+    """How long idle loops wait, in seconds."""
+
+    orchestrator: float
+    watch: float
+    sweep: float
+
+
+QUICK = Pace(0.05, 0.05, 0.05)
+AS_ON_A_PLATFORM = Pace(run_orchestrator.LOOK_AGAIN_SECONDS, run_watch.SWEEP_SECONDS, run_sweep.SWEEP_SECONDS)
 
 
 def asked(name: str, **changes: Any) -> RunRow:
@@ -81,20 +92,21 @@ class Reconciler:
     tree: Tree
     reached: Callable[[str], None] = lambda _: None
 
-    def loops(self, orchestrators: int, *, sweeps: bool = True) -> Sequence[Coroutine[Any, Any, None]]:
+    def loops(
+        self, orchestrators: int, *, sweeps: bool = True, pace: Pace = QUICK
+    ) -> Sequence[Coroutine[Any, Any, None]]:
         """Return its loops, to be run."""
         ledger = LedgerRuns(self.database)
         orchestrator = RunOrchestrator(
             ledger, self.engine, OnePackage(), self.objects, LedgerQueue(self.database), self._advance, self.reached
         )
-        turns: Mapping[str, Any] = {f"run-orchestrator-{number}": orchestrator.turn for number in range(orchestrators)}
+        turns = [
+            (f"run-orchestrator-{number}", orchestrator.turn, pace.orchestrator) for number in range(orchestrators)
+        ]
         if sweeps:
-            turns = {
-                **turns,
-                "run-watch": RunWatch(ledger, self.engine).turn,
-                "run-sweep": RunSweep(ledger, self.engine).turn,
-            }
-        return [run_loop(name, turn, Wake(), sweep=SWEEP_SECONDS) for name, turn in turns.items()]
+            turns.append(("run-watch", RunWatch(ledger, self.engine).turn, pace.watch))
+            turns.append(("run-sweep", RunSweep(ledger, self.engine).turn, pace.sweep))
+        return [run_loop(name, turn, Wake(), sweep=seconds) for name, turn, seconds in turns]
 
     async def _advance(self) -> Tree:
         return self.tree

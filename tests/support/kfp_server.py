@@ -195,7 +195,8 @@ class Router:
                 text = f'no support for filtering on unrecognized field "{key}"'
                 raise refused(INVALID, f"Failed to create list options: Invalid input error: {text}", text)
             equal = predicate["operation"] in {"EQUALS", 1}
-            found = [each for each in found if (each.get(key, "") == predicate["string_value"]) is equal]
+            value = predicate.get("string_value", predicate.get("stringValue"))
+            found = [each for each in found if (each.get(key, "") == value) is equal]
         return list(found)
 
     def _json(self) -> Json:
