@@ -207,6 +207,10 @@ class Run(View):
     created_at: datetime
     submitted_at: datetime | None
     finished_at: datetime | None
+    delivery: str = "exactly-once"
+    """`at-least-once` where the engine can run a submission twice; all but one execution are ended then."""
+    duplicates: int = 0
+    """Executions beyond the first that were found at the engine, and ended."""
     tasks: tuple[Task, ...] = ()
     """Of a run that was asked for by its name."""
 

@@ -30,13 +30,14 @@ async def serve_api(settings: Settings) -> None:
     """Serve HTTP on the unix socket until SIGTERM."""
     process = Process.of(settings, PostgresRole.API)
     storage, remotes = objects(settings), LedgerRemotes(process.database)
+    await process.head.advance()
     context = ApiContext(
         head=process.head,
         repository=process.repository,
         queue=lambda tenant: LedgerQueue(process.database, tenant),
         changes=lambda tenant: LedgerChanges(process.database, tenant),
         reads=lambda tenant: LedgerReads(process.database, tenant),
-        pipelines=pipelines(settings, storage),
+        pipelines=pipelines(settings, storage, lambda: process.head.tree),
         objects=storage,
         platform_status=PlatformStatus(lambda: collect(settings.layout).to_document()),
         now=now,

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from intents.tree import Tree
+from reconciler.drivers.kubernetes.kfp_api import KfpApi, Token
+from reconciler.drivers.kubernetes.kfp_pipelines import KfpPipelines
+from reconciler.drivers.kubernetes.workflows import UnseenWorkflows, Workflows
 from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.ports.objects import Objects
+from reconciler.ports.pipelines import Pipelines
+from reconciler.services.credentials import Credentials
+from reconciler.services.layout import Layout
 from reconciler.services.settings import Settings
 from reconciler.stores.objects.s3 import S3Access, S3Objects
 from reconciler.stores.objects.synced import Synced, SyncedObjects
+
+CLUSTER = "local"
+"""The cluster this platform acts on."""
 
 
 def environments() -> Path:
@@ -23,8 +34,31 @@ def objects(settings: Settings) -> Objects:
     return SyncedObjects(s3, Synced.file_system_of(settings.layout.s3))
 
 
-def pipelines(settings: Settings, objects: Objects) -> LocalPipelines:
-    """Return the KFP local runner."""
-    layout = settings.layout
+def pipelines(
+    settings: Settings, objects: Objects, tree: Callable[[], Tree], workflows: Workflows | None = None
+) -> Pipelines:
+    """Return what executes the runs of the cluster: KFP, or its local runner on this machine.
+
+    `workflows` is how its Kubernetes is asked about runs; without it nothing is promised of a submission.
+    """
+    cluster = tree().cluster(CLUSTER)
+    there = cluster.spec.kubernetes if cluster else None
+    if there is None:
+        return _local_runner(settings.layout, objects)
+    api = KfpApi(there.kfp.endpoint, _token(settings.layout, there.kfp.endpoint))
+    return KfpPipelines(api, workflows or UnseenWorkflows(), objects, tree, CLUSTER)
+
+
+def _local_runner(layout: Layout, objects: Objects) -> LocalPipelines:
     tasks_python = environments() / ".venv-tasks" / "bin" / "python"
     return LocalPipelines(layout.processes, tasks_python, objects, hidden=(layout.state, layout.sockets))
+
+
+def _token(layout: Layout, endpoint: str) -> Token:
+    """Return how the token for a server is read: from where the credentials for its address say, if they say."""
+
+    def read() -> str:
+        found = Credentials(layout.credentials).of(endpoint)
+        return found.token.read() if found and found.token else ""
+
+    return read

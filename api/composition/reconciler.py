@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
 
-from api.composition.engines import environments, objects, pipelines
+from api.composition.engines import CLUSTER, environments, objects, pipelines
 from api.composition.process import PLATFORM, Process, now, until_told
 from api.composition.remotes import Remotes
 from reconciler.drivers.catalog import ApiCatalog
@@ -37,10 +37,11 @@ from reconciler.workers.run_cursor import RunCursor
 from reconciler.workers.run_orchestrator import LOOK_AGAIN_SECONDS, RunOrchestrator
 from reconciler.workers.run_sweep import SWEEP_SECONDS as RUN_SWEEP_SECONDS
 from reconciler.workers.run_sweep import RunSweep
+from reconciler.workers.run_watch import SWEEP_SECONDS as RUN_WATCH_SECONDS
+from reconciler.workers.run_watch import RunWatch
 from reconciler.workers.upkeep import SWEEP_SECONDS as UPKEEP_SWEEP_SECONDS
 from reconciler.workers.upkeep import Housekeeper
 
-CLUSTER = "local"
 DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
 """Whom the demo edge names: it authenticates nobody, and says so at start."""
 ORCHESTRATORS = 4
@@ -68,7 +69,7 @@ async def run_reconciler(settings: Settings) -> None:
         DEMO_PERSON,
     )
     cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
-    engine = pipelines(settings, storage)
+    engine = pipelines(settings, storage, lambda: process.head.tree)
     orchestrator = RunOrchestrator(runs, engine, catalog, storage, queue, process.head.advance)
     run_sweep = RunSweep(runs, engine)
     hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
@@ -82,6 +83,7 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("run-cursor", cursor.turn),
         *(loops.beside("run-orchestrator", orchestrator.turn, sweep=LOOK_AGAIN_SECONDS) for _ in range(ORCHESTRATORS)),
         loops.alone("run-sweep", run_sweep.turn, sweep=RUN_SWEEP_SECONDS),
+        loops.alone("run-watch", RunWatch(runs, engine).turn, sweep=RUN_WATCH_SECONDS),
         loops.alone("request-sweep", RequestSweep(queue).turn, sweep=REQUEST_SWEEP_SECONDS),
         loops.alone("hydrator", hydrator.turn),
         loops.alone("upkeep", Housekeeper(GitUpkeep(settings.layout.repository)).turn, sweep=UPKEEP_SWEEP_SECONDS),

@@ -11,7 +11,6 @@ import yaml
 
 from reconciler.planning.observations import (
     Delivery,
-    Duplicate,
     EngineRunId,
     EngineState,
     OutputArtifact,
@@ -115,8 +114,11 @@ class FakePipelines:
     async def moved(self, projects: Collection[ProjectKey]) -> Sequence[EngineRunId]:  # noqa: ARG002 - there are none
         return ()
 
-    async def end_duplicates(self) -> Sequence[Duplicate]:
+    async def doubled(self) -> Sequence[EngineRunId]:
         return ()
+
+    async def end_duplicates(self, run_id: EngineRunId) -> int:  # noqa: ARG002 - of no run
+        return 0
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         return self._logs.get((run_id, task))

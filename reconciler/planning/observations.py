@@ -80,14 +80,6 @@ class RunObservation:
     """For a failed run: what failed, in one or a few lines a person can act on."""
 
 
-@dataclass(frozen=True)
-class Duplicate:
-    """A run of which the engine had more than one execution; all but one of them were ended."""
-
-    run_id: EngineRunId
-    ended: int
-
-
 class ServerState(StrEnum):
     """Where one served model version stands."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, RunObservation
 
 
 class ProjectKey(NamedTuple):
@@ -87,8 +87,12 @@ class Pipelines(Protocol):
         """
         ...
 
-    async def end_duplicates(self) -> Sequence[Duplicate]:
-        """End all but one execution of each run that has several; return what was ended."""
+    async def doubled(self) -> Sequence[EngineRunId]:
+        """Return the runs, whoever's, of which there is more than one execution."""
+        ...
+
+    async def end_duplicates(self, run_id: EngineRunId) -> int:
+        """End all but one execution of a run, and return how many were ended."""
         ...
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:

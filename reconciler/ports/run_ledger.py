@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, RunObservation
 from reconciler.planning.runs import Registration, RunRow, RunState
 from reconciler.ports.pipelines import ProjectKey
 
@@ -74,8 +74,12 @@ class RunLedger(Protocol):
         """Let these runs be looked at now, as far as they are under way."""
         ...
 
-    async def duplicated(self, found: Duplicate) -> None:
-        """Note with `run.duplicated` that further executions of a run were found and ended."""
+    async def known(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
+        """Return those among the engine's runs that are the ledger's."""
+        ...
+
+    async def duplicated(self, run_id: EngineRunId, ended: int) -> None:
+        """Note with `run.duplicated` that so many further executions of a run were found and ended."""
         ...
 
     async def registration(self, run: RunRow) -> Registration:

@@ -25,8 +25,9 @@ class RunSweep:
 
     async def turn(self) -> Turned:
         """Look once through all that the engine keeps."""
-        for duplicate in await self.pipelines.end_duplicates():
-            await self.ledger.duplicated(duplicate)
+        for run_id in await self.ledger.known(await self.pipelines.doubled()):
+            if ended := await self.pipelines.end_duplicates(run_id):
+                await self.ledger.duplicated(run_id, ended)
         kept = await self.pipelines.kept(await self.ledger.projects())
         for run_id in await self.ledger.finished(kept):
             await self._forget(run_id)

@@ -18,7 +18,7 @@ from reconciler.drivers.fake_pipelines import FakeOutput, FakeProgram
 from reconciler.drivers.kubernetes.kfp_api import KfpApi
 from reconciler.drivers.kubernetes.kfp_pipelines import LOST, KfpPipelines
 from reconciler.drivers.kubernetes.workflows import UnseenWorkflows
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, EngineState
+from reconciler.planning.observations import Delivery, EngineRunId, EngineState
 from reconciler.ports.errors import Ambiguous, Rejected, Stalled, Waiting
 from reconciler.ports.pipelines import ProjectKey, Submission
 from reconciler.stores.fake_objects import MemoryObjects
@@ -210,8 +210,9 @@ async def test_without_the_policy_duplicates_are_ended_and_counted(engine: KfpPi
         with pytest.raises(Ambiguous):
             await engine.submit(run)
     await engine.submit(submission("sleeps"))
-    assert list(await engine.end_duplicates()) == [Duplicate(run.run_id, 2)]
-    assert list(await engine.end_duplicates()) == []
+    assert list(await engine.doubled()) == [run.run_id]
+    assert [await engine.end_duplicates(run.run_id) for _ in range(2)] == [2, 0]
+    assert list(await engine.doubled()) == []
     assert len(double.workflows) == 2
     await state_of(engine, run, EngineState.RUNNING)
 
@@ -224,7 +225,7 @@ async def test_without_kubernetes_nothing_is_promised_and_kfps_word_stands(
     assert (await engine.find(run.run_id)).absent
     await engine.submit(run)
     await state_of(engine, run, EngineState.SUCCEEDED)
-    assert list(await engine.end_duplicates()) == []
+    assert list(await engine.doubled()) == []
     engine.close()
 
 

@@ -22,6 +22,7 @@ from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.drivers.local.run_folder import RunFolder, running, write_durably
 from reconciler.planning.observations import Delivery, EngineRunId, EngineState, RunObservation
 from reconciler.ports.errors import Ambiguous
+from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import Pipelines, ProjectKey, Submission
 from reconciler.process_identity import ProcessIdentity, end_group, identity_of, is_alive
 from reconciler.services.layout import Layout
@@ -29,7 +30,7 @@ from reconciler.services.sweep import end_children, withdrawn_runs
 from reconciler.stores.fake_objects import MemoryObjects
 from tests.support.kfp_double import KfpDouble
 from tests.support.kfp_server import serving
-from tests.support.kfp_world import Kfp, kfp_on, writes_to
+from tests.support.kfp_world import REAL_KFP, Kfp, kfp_on, real_kfp, writes_to
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS_PYTHON = ROOT / ".venv-tasks" / "bin" / "python"
@@ -164,12 +165,34 @@ def kfp(objects: MemoryObjects) -> Iterator[Kfp]:
         made.close()
 
 
-@pytest.fixture(params=["fake", "local", "kfp"])
-def engine(request: pytest.FixtureRequest, objects: MemoryObjects) -> Pipelines:
-    if request.param == "fake":
-        return FakePipelines(objects, PROGRAMS)
-    found: Local | Kfp = request.getfixturevalue(request.param)
-    return found.engine
+@dataclass(frozen=True)
+class Place:
+    """An engine, and where its runs leave their outputs."""
+
+    engine: Pipelines
+    objects: Objects
+
+
+@pytest.fixture(params=["fake", "local", "kfp", *(["real-kfp"] if REAL_KFP else [])])
+def place(request: pytest.FixtureRequest, objects: MemoryObjects) -> Iterator[Place]:
+    match request.param:
+        case "fake":
+            yield Place(FakePipelines(objects, PROGRAMS), objects)
+        case "local":
+            local: Local = request.getfixturevalue("local")
+            yield Place(local.engine, objects)
+        case "kfp":
+            kfp: Kfp = request.getfixturevalue("kfp")
+            yield Place(kfp.engine, objects)
+        case _:
+            real, storage = real_kfp(PACKAGES)
+            yield Place(real.engine, storage)
+            real.close()
+
+
+@pytest.fixture
+def engine(place: Place) -> Pipelines:
+    return place.engine
 
 
 async def test_an_unknown_run_is_absent_and_cancelling_or_forgetting_it_is_no_error(
@@ -182,8 +205,8 @@ async def test_an_unknown_run_is_absent_and_cancelling_or_forgetting_it_is_no_er
     assert await engine.logs(unknown, "hello") is None
 
 
-async def test_a_run_succeeds_with_its_outputs_in_object_storage(engine: Pipelines, objects: MemoryObjects) -> None:
-    run = submission("hello", echo="you")
+async def test_a_run_succeeds_with_its_outputs_in_object_storage(place: Place) -> None:
+    engine, run = place.engine, submission("hello", echo="you")
     await engine.submit(run)
     assert not (await engine.find(run.run_id)).absent
     seen = await finished(engine, run.run_id)
@@ -193,7 +216,7 @@ async def test_a_run_succeeds_with_its_outputs_in_object_storage(engine: Pipelin
     assert (output.task, output.output, output.schema) == ("hello", "greeting", "system.Artifact")
     assert output.uri.startswith(f"s3://artifacts/acme/fraud/runs/{run.run_id}/")
     assert output.uri.endswith("/greeting")
-    assert await objects.get("artifacts", output.uri.removeprefix("s3://artifacts/")) == b"hello, you\n"
+    assert await place.objects.get("artifacts", output.uri.removeprefix("s3://artifacts/")) == b"hello, you\n"
 
 
 async def test_a_run_fails_with_the_reason_and_the_log_at_hand(engine: Pipelines) -> None:
@@ -237,34 +260,36 @@ async def test_a_forgotten_run_is_never_run_again(engine: Pipelines) -> None:
     run = submission("hello", echo="you")
     await engine.submit(run)
     await finished(engine, run.run_id)
-    assert list(await engine.kept([FRAUD])) == [run.run_id]
+    assert run.run_id in await engine.kept([FRAUD])
     await engine.forget(run.run_id)
-    assert list(await engine.kept([FRAUD])) == []
+    assert run.run_id not in await engine.kept([FRAUD])
     await submit_late(engine, run)
-    assert list(await engine.kept([FRAUD])) == []
+    assert run.run_id not in await engine.kept([FRAUD])
     seen = await engine.find(run.run_id)
     assert seen.absent or seen.state is EngineState.SUCCEEDED
     assert (await engine.logs(run.run_id, "hello") or b"").count(b"hello, you") == 1
 
 
 async def test_what_can_be_promised_is_kept(engine: Pipelines) -> None:
-    assert await engine.delivery() is Delivery.EXACTLY_ONCE
+    if await engine.delivery() is Delivery.AT_LEAST_ONCE:
+        pytest.skip("this cluster has no policy that names Workflows: nothing is promised")
     run = submission("hello", echo="you")
     await asyncio.gather(*(submit_late(engine, run) for _ in range(3)))
     assert (await finished(engine, run.run_id)).state is EngineState.SUCCEEDED
-    assert list(await engine.end_duplicates()) == []
+    assert run.run_id not in await engine.doubled()
+    assert await engine.end_duplicates(run.run_id) == 0
 
 
 async def test_a_run_that_moved_is_told_once_by_engines_that_tell(engine: Pipelines) -> None:
     run = submission("hello", echo="you")
     await engine.submit(run)
     await finished(engine, run.run_id)
-    told = list(await engine.moved([FRAUD]))
-    assert told == ([run.run_id] if engine.look_again > PATIENCE_SECONDS else [])
-    assert list(await engine.moved([FRAUD])) == []
+    tells = engine.look_again > PATIENCE_SECONDS
+    assert (run.run_id in await engine.moved([FRAUD])) is tells
+    assert run.run_id not in await engine.moved([FRAUD])
     await engine.forget(run.run_id)
-    assert list(await engine.moved([FRAUD])) == told
-    assert list(await engine.moved([FRAUD])) == []
+    assert (run.run_id in await engine.moved([FRAUD])) is tells
+    assert run.run_id not in await engine.moved([FRAUD])
 
 
 async def test_the_fake_executes_a_run_once_however_often_it_is_submitted() -> None:

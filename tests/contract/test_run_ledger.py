@@ -17,7 +17,6 @@ from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.observations import (
     Delivery,
-    Duplicate,
     EngineRunId,
     EngineState,
     OutputArtifact,
@@ -403,8 +402,10 @@ async def test_projects_are_known_while_their_runs_are_under_way_and_for_a_day(
 
 async def test_executions_beyond_the_first_are_counted_and_told(runs: LedgerRuns, database: Database) -> None:
     await runs.admit("1" * 40, [run()], [])
-    await runs.duplicated(Duplicate(run().run_id, 2))
-    await runs.duplicated(Duplicate(EngineRunId("of another platform"), 1))
+    stranger = EngineRunId("of another platform")
+    assert list(await runs.known([stranger, run().run_id])) == [run().run_id]
+    await runs.duplicated(run().run_id, 2)
+    await runs.duplicated(stranger, 1)
     assert await verbs(database) == ["created", "duplicated"]
     view = await LedgerReads(database, "acme").run("fraud", "first")
     assert view is not None

@@ -173,5 +173,5 @@ def _named(manifest: Mapping[str, Any]) -> str:
 
 
 def _is_established(definition: Manifest | None) -> bool:
-    conditions = (definition or {}).get("status", {}).get("conditions", [])
+    conditions = (definition or {}).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

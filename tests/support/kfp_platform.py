@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-import httpx
-
 from intents.tree import Tree
 from reconciler.drivers.kubernetes.kfp_api import KfpApi
 from reconciler.drivers.kubernetes.kfp_pipelines import KfpPipelines
@@ -26,7 +24,7 @@ from reconciler.workers.loop import Wake, run_loop
 from reconciler.workers.run_orchestrator import RunOrchestrator
 from reconciler.workers.run_sweep import RunSweep
 from reconciler.workers.run_watch import RunWatch
-from tests.support.kfp_world import CLUSTER_NAME, tree_with
+from tests.support.kfp_world import CLUSTER_NAME, PlainServer, tree_with
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"hello": ROOT / "templates/hello/1.0.0/pipeline.yaml"}
@@ -119,13 +117,14 @@ async def reconciler_on(
     """Open a reconciler's connections to a KFP server, which answers for Kubernetes too, and to a ledger."""
     tree, database = roomy_tree(), Database(dsn)
     await database.open()
-    async with httpx.AsyncClient(base_url=address, timeout=2.0) as client:
-        engine = KfpPipelines(KfpApi(address), KubernetesWorkflows(client), objects, lambda: tree, CLUSTER_NAME)
-        try:
-            yield Reconciler(database, engine, objects, tree, reached)
-        finally:
-            engine.close()
-            await database.close()
+    server = PlainServer(address)
+    engine = KfpPipelines(KfpApi(address), KubernetesWorkflows(server), objects, lambda: tree, CLUSTER_NAME)
+    try:
+        yield Reconciler(database, engine, objects, tree, reached)
+    finally:
+        engine.close()
+        await server.close()
+        await database.close()
 
 
 @asynccontextmanager

@@ -230,7 +230,8 @@ class Router:
             found = [each for each in found if each["metadata"]["labels"].get(key) == value]
         if metadata_only:
             found = [{"metadata": each["metadata"]} for each in found]
-        return Answer(HTTPStatus.OK, {"metadata": {"resourceVersion": "1"}, "items": found})
+        items = None if metadata_only and not found else found
+        return Answer(HTTPStatus.OK, {"metadata": {"resourceVersion": "1"}, "items": items})
 
 
 def _status(code: HTTPStatus) -> Answer:

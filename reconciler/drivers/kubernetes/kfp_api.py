@@ -20,7 +20,7 @@ from reconciler.ports.errors import Ambiguous, Rejected, Stalled, Waiting
 
 Json = dict[str, Any]
 Token = Callable[[], str]
-"""Returns the token as it is now; may block."""
+"""Returns the token as it is now, or nothing where none is needed; may block."""
 
 CONNECTIONS = 16
 READ_SECONDS = (2.0, 3.0)
@@ -215,7 +215,7 @@ class _Services:
 
     def authenticate(self, token: str) -> None:
         """Send this token from now on."""
-        self._configuration.api_key = {"authorization": token}
+        self._configuration.api_key = {"authorization": token} if token else {}
         self._configuration.api_key_prefix = {"authorization": "Bearer"}
 
     def ask(self, method: Callable[..., Any], words: Any, options: Any) -> Json:

@@ -13,10 +13,10 @@ second, so a second POST makes a second Workflow, and a 404 after a lost answer 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
 
 from intents.tree import Tree
 from reconciler.drivers.kubernetes.kfp_api import KfpApi
@@ -25,7 +25,7 @@ from reconciler.drivers.kubernetes.kfp_outputs import log_of, outputs_of
 from reconciler.drivers.kubernetes.kfp_runs import CANCELING, Json, fingerprint, observed, run_state
 from reconciler.drivers.kubernetes.kfp_submission import Bodies
 from reconciler.drivers.kubernetes.workflows import Workflow, Workflows
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, EngineState, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, EngineState, RunObservation
 from reconciler.ports.errors import Waiting
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import ProjectKey, Submission
@@ -122,20 +122,20 @@ class KfpPipelines:
         self._seen = {project: self._seen[project] for project in projects}
         return found
 
-    async def end_duplicates(self) -> Sequence[Duplicate]:
+    async def doubled(self) -> Sequence[EngineRunId]:
+        """Return the runs, those of others among them, that have more than one Workflow."""
+        counts = Counter(each.run_id for each in await self._workflows.of_runs())
+        return [EngineRunId(run_id) for run_id, count in counts.items() if count > 1]
+
+    async def end_duplicates(self, run_id: EngineRunId) -> int:
         """Delete all Workflows of a run but the oldest.
 
         They are deleted, not terminated: what KFP's agent reports of a terminated one would stand for the run.
         """
-        ended: list[Duplicate] = []
-        every = sorted(await self._workflows.of_runs(), key=_age)
-        for run_id, several in groupby(every, key=lambda each: each.run_id):
-            further = list(several)[1:]
-            for workflow in further:
-                await self._workflows.delete(workflow)
-            if further:
-                ended.append(Duplicate(EngineRunId(run_id), len(further)))
-        return ended
+        every = sorted(await self._workflows.of_run(run_id) or (), key=lambda each: (each.created, each.name))
+        for workflow in every[1:]:
+            await self._workflows.delete(workflow)
+        return len(every[1:])
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         """Return the log that KFP's launcher stored when the task's step ended."""
@@ -189,7 +189,3 @@ def _without_row(run_id: EngineRunId, workflows: Sequence[Workflow] | None) -> R
     name = f"{workflows[0].namespace}/{workflows[0].name}"
     why = f"KFP has made the Workflow {name} and no row of the run; it adds one, or takes the Workflow away"
     return RunObservation(run_id, now, unsettled=why)
-
-
-def _age(workflow: Workflow) -> tuple[str, str, str]:
-    return workflow.run_id, workflow.created, workflow.name

@@ -35,6 +35,14 @@ class Workflow:
     completed: bool
 
 
+class Server(Protocol):
+    """A Kubernetes API server, asked as somebody."""
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return an answer, whatever its status. Raises Waiting while there is none, Stalled for who is not known."""
+        ...
+
+
 class Workflows(Protocol):
     """The Workflows of a cluster. Calls raise Waiting where Kubernetes cannot answer now."""
 
@@ -85,9 +93,9 @@ class UnseenWorkflows:
 class KubernetesWorkflows:
     """The Workflows of a cluster, by the API of its Kubernetes."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        """Ask by `client`, which knows the address, the authority and whom to be."""
-        self._client = client
+    def __init__(self, server: Server) -> None:
+        """Ask `server`."""
+        self._server = server
 
     async def of_run(self, run_id: str) -> Sequence[Workflow]:
         """Return the Workflows that bear a run's id."""
@@ -100,21 +108,21 @@ class KubernetesWorkflows:
     async def terminated(self, run_id: str) -> bool:
         """Whether a run's Workflow was told to end: KFP's server does that by a deadline of 0 s."""
         query = {"labelSelector": f"{RUN_ID_LABEL}={run_id}"}
-        answer = await self._ask("GET", f"{WORKFLOWS}/workflows", params=query)
+        answer = await self._server.ask("GET", f"{WORKFLOWS}/workflows", params=query)
         _refuse_failure(answer, "reading a Workflow")
         return any(each["spec"].get("activeDeadlineSeconds") == 0 for each in answer.json()["items"])
 
     async def delete(self, workflow: Workflow) -> None:
         """Delete a Workflow with its pods; one that is gone is no error."""
         path = f"{WORKFLOWS}/namespaces/{workflow.namespace}/workflows/{workflow.name}"
-        answer = await self._ask("DELETE", path)
+        answer = await self._server.ask("DELETE", path)
         if answer.status_code != HTTPStatus.NOT_FOUND:
             _refuse_failure(answer, f"deleting the Workflow {workflow.namespace}/{workflow.name}")
 
     async def named_after_runs(self) -> bool:
         """Whether the policy and its binding are there; who may not look may not rely on them."""
         for path in POLICIES:
-            answer = await self._ask("GET", f"/apis/{API_VERSION}/{path}")
+            answer = await self._server.ask("GET", f"/apis/{API_VERSION}/{path}")
             if answer.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
                 return False
             _refuse_failure(answer, f"reading {path}")
@@ -125,18 +133,13 @@ class KubernetesWorkflows:
         following: str | None = ""
         while following is not None:
             query = {"labelSelector": selector, "limit": str(PAGE), **({"continue": following} if following else {})}
-            answer = await self._ask("GET", f"{WORKFLOWS}/workflows", params=query, headers=METADATA)
+            answer = await self._server.ask("GET", f"{WORKFLOWS}/workflows", params=query, headers=METADATA)
             _refuse_failure(answer, "listing Workflows")
             listed = answer.json()
-            found += [_workflow(each["metadata"]) for each in listed["items"]]
+            # A list of nothing but metadata that is empty has null for its items.
+            found += [_workflow(each["metadata"]) for each in listed["items"] or ()]
             following = listed["metadata"].get("continue") or None
         return found
-
-    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            return await self._client.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise Waiting(f"Kubernetes at {self._client.base_url}: {error!r}") from error
 
 
 def _refuse_failure(answer: httpx.Response, doing: str) -> None:

@@ -15,7 +15,7 @@ from reconciler.drivers.local.isolation import namespaced
 from reconciler.drivers.local.run_folder import Owner, RunFolder, kept
 from reconciler.drivers.local.run_record import Uploaded, interpret
 from reconciler.drivers.local.run_upload import RunUpload
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, EngineState, RunObservation
+from reconciler.planning.observations import Delivery, EngineRunId, EngineState, RunObservation
 from reconciler.ports.errors import Stalled, Waiting
 from reconciler.ports.objects import Objects
 from reconciler.ports.pipelines import ProjectKey, Submission
@@ -106,9 +106,13 @@ class LocalPipelines:
         """Return none: runs are looked at one by one."""
         return ()
 
-    async def end_duplicates(self) -> Sequence[Duplicate]:
+    async def doubled(self) -> Sequence[EngineRunId]:
         """Return none: there is one claim a run."""
         return ()
+
+    async def end_duplicates(self, run_id: EngineRunId) -> int:  # noqa: ARG002 - of no run
+        """Return none: there is one claim a run."""
+        return 0
 
     async def logs(self, run_id: EngineRunId, task: str) -> bytes | None:
         """Return the log as it grows, or the one in object storage once the folder is gone."""

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from reconciler.planning.events import Fact
-from reconciler.planning.observations import Delivery, Duplicate, EngineRunId, OutputArtifact, TaskObservation
+from reconciler.planning.observations import Delivery, EngineRunId, OutputArtifact, TaskObservation
 from reconciler.planning.runs import Registration, RegistrationState, RunRow, RunState, RunUid
 from reconciler.ports.errors import Conflict
 from reconciler.ports.pipelines import ProjectKey
@@ -121,14 +121,20 @@ class LedgerRuns:
         async with self._database.transaction() as connection:
             await connection.execute(SQL["wake"], {"run_ids": list(run_ids)})
 
-    async def duplicated(self, found: Duplicate) -> None:
-        """Note with `run.duplicated` that further executions of a run were found and ended."""
+    async def known(self, run_ids: Sequence[EngineRunId]) -> Sequence[EngineRunId]:
+        """Return those among the engine's runs that are the ledger's."""
         async with self._database.transaction() as connection:
-            row = {"run_id": found.run_id, "ended": found.ended}
+            rows = await (await connection.execute(SQL["known"], {"run_ids": list(run_ids)})).fetchall()
+        return [EngineRunId(row["run_id"]) for row in rows]
+
+    async def duplicated(self, run_id: EngineRunId, ended: int) -> None:
+        """Note with `run.duplicated` that so many further executions of a run were found and ended."""
+        async with self._database.transaction() as connection:
+            row = {"run_id": run_id, "ended": ended}
             done = await (await connection.execute(SQL["duplicated"], row)).fetchone()
             if done is not None:
                 run = run_from_row(done)
-                data = {"uid": str(run.uid), "attempt": run.attempt, "run_id": run.run_id, "ended": found.ended}
+                data = {"uid": str(run.uid), "attempt": run.attempt, "run_id": run.run_id, "ended": ended}
                 fact = Fact(run.tenant, run.project, "run", "duplicated", run.name, run.commit, data)
                 await add_facts(connection, [fact])
 

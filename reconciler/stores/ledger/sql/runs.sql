@@ -85,6 +85,9 @@ SELECT tenant, project FROM runs WHERE finished_at > now() - interval '1 day'
 UPDATE runs SET due_at = now(), woken = true
 WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('submitting', 'submitted', 'running')
 
+-- name: known
+SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[])
+
 -- name: duplicated
 UPDATE runs SET duplicates = duplicates + %(ended)s, delivery = 'at-least-once' WHERE run_id = %(run_id)s
 RETURNING *
