@@ -145,7 +145,8 @@ class WriterQueue(RequestQueue, Protocol):
     ) -> None:
         """In one transaction: answers, projection, changes, events, and the cursor at `head`. May be repeated.
 
-        A request with a key that the ledger does not know is remembered as answered by its commit.
+        A request with a key that the ledger does not know is remembered as answered by its commit. Raises Conflict
+        where another became the writer meanwhile.
         """
         ...
 

@@ -28,11 +28,11 @@ from reconciler.workers.tree_at_head import advanced
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Requests a pack: from 100 on, starting fast-import (31 ms) no longer shows beside 0.9 ms a commit."""
+"""Requests a pack: from 100 on, starting fast-import (8 ms) no longer shows beside 0.3 to 0.7 ms a commit."""
 STAGING = "writer"
 LOCK = "writer"
 
-CRASH_POINTS = ("after-take", "after-pack", "after-move", "after-close")
+CRASH_POINTS = ("after-take", "after-decide", "after-pack", "after-verify", "after-move", "before-close", "after-close")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class Writer:
             return head, Turned.IDLE
         self.reached("after-take")
         batch = await self._decide(head.tree, requests)
+        self.reached("after-decide")
         commits = await self._commit(head.commit, batch.accepted, lock, home)
         if commits is None:
             return head, Turned.ONE
@@ -114,6 +115,7 @@ class Writer:
         steps = [*steps, *self._beside.close(batch.decisions)]
         closings = self._closings(commits)
         moved = commits[-1].id if commits else None
+        self.reached("before-close")
         await self.queue.close(closings, [*batch.refused, *unfit], moved, steps)
         self.reached("after-close")
         await self._beside.retire(ended(closings, steps))
@@ -155,6 +157,7 @@ class Writer:
         ids = await asyncio.to_thread(self.repository.append, STAGING, base, commits)
         self.reached("after-pack")
         await lock.verify()
+        self.reached("after-verify")
         if home is None or base is None:
             await asyncio.to_thread(self.repository.move, MAIN, base, ids[-1])
         elif await home.land(base, ids[-1]) != ids[-1]:

@@ -144,6 +144,21 @@ async def test_one_writer_holds_the_lock_until_its_connection_falls(
         await lock.verify()
 
 
+async def test_who_lost_the_writers_lock_closes_nothing(queue: LedgerQueue, database: Database, ledger: Ledger) -> None:
+    async with queue.hold(), ledger.database() as elsewhere:
+        await queue.close([closing(None, "1" * 40)], (), "1" * 40)
+        with ledger.connect() as admin:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        successor = LedgerQueue(elsewhere)
+        async with successor.hold():
+            await successor.close([closing(None, "2" * 40, "c" * 40)], (), "2" * 40)
+            with pytest.raises(Conflict, match="another became the writer"):
+                await queue.close([closing(None, "1" * 40)], (), "1" * 40)
+    assert await queue.cursor() == "2" * 40
+    with ledger.connect() as connection:
+        assert connection.execute("SELECT commit FROM intents").fetchall() == [("2" * 40,)]
+
+
 async def test_migrations_apply_once(postgres_server: PostgresServer) -> None:
     fresh = postgres_server.fresh(migrated=False)
     owner = fresh.dsn(PostgresRole.OWNER)
@@ -230,6 +245,7 @@ async def test_the_api_sees_its_tenant_alone(ledger: Ledger, two_tenants: tuple[
         "INSERT INTO events (tenant, project, noun, verb, name, commit, data) VALUES ('acme','','','','','','{}')",
         "SELECT * FROM cursors",
         "UPDATE leases SET holder = 'me'",
+        "UPDATE fences SET token = 0",
         "CREATE TABLE mine ()",
         "TRUNCATE events",
         "SET row_security = off; SELECT * FROM write_requests",

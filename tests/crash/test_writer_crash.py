@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -30,25 +32,45 @@ from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers.tree_at_head import advanced
-from reconciler.workers.writer import CRASH_POINTS
+from tests.crash.writer_host import POINTS, Fate, serve
 from tests.fixtures.trees import MODEL_1, model_spec
 from tests.support.ledgers import Ledger
 from tests.support.repositories import DEVELOPER, intent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parts]
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
 CLIENTS = 20
 ROUNDS = int(os.environ.get("ORDAIN_CRASH_ROUNDS", "1"))
 """How often the writer is killed at each step; `make test-crash` asks for more."""
 RUNS = "tenants/acme/projects/fraud/runs/2026-11-23"
 MODELS = MODEL_1.rpartition("/")[0]
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.crash.writer_host"])
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A writer's process."""
+
+    process: ForkServerProcess
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
 
 
 @dataclass
@@ -58,23 +80,26 @@ class Place:
     repository: GitRepository
     ledger: Ledger
     folder: Path
-    hosts: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    hosts: list[Host] = field(default_factory=list)
 
-    def start(self, point: str = "never", deed: str = "die") -> subprocess.Popen[bytes]:
+    def start(self, point: str = "never", deed: str = "die", **fate: Any) -> Host:
         dsn = self.ledger.dsn(PostgresRole.WORKER)
-        program = [sys.executable, "-m", "tests.crash.writer_host"]
-        words = [str(self.repository.path), dsn, point, deed, str(self.folder)]
-        with (self.folder / "log").open("ab") as log:
-            host = subprocess.Popen([*program, *words], cwd=ROOT, stderr=log, start_new_session=True)
+        words = (self.repository.path, dsn, Fate(point, deed, self.folder, **fate))
+        host = Host(FORKS.Process(target=serve, args=words, daemon=True))
+        host.process.start()
         self.hosts.append(host)
         return host
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
 
     def end(self) -> None:
         for host in self.hosts:
             identity = identity_of(host.pid)
             if identity is not None:
                 asyncio.run(end_group(identity, 0))
-            host.wait()
+            host.process.join()
 
 
 @pytest.fixture
@@ -210,7 +235,7 @@ async def test_killed_at_each_step_under_clients(place: Place) -> None:
     async with place.ledger.database() as database:
         queue = LedgerQueue(database)
         async with clients(queue) as asked:
-            for point in CRASH_POINTS * ROUNDS:
+            for point in POINTS * ROUNDS:
                 host = place.start(point)
                 await until(lambda host=host: host.poll() is not None, f"to die {point}")  # type: ignore[misc]
                 assert host.returncode == -signal.SIGKILL
@@ -220,17 +245,27 @@ async def test_killed_at_each_step_under_clients(place: Place) -> None:
         assert len(asked.good) > CLIENTS
 
 
-async def test_two_writers_at_once(place: Place) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["on one machine", "on two"])
+async def test_two_writers_at_once(place: Place, elsewhere: bool) -> None:
     async with place.ledger.database() as database:
-        place.start()
-        place.start()
+        place.start(elsewhere=elsewhere)
+        place.start(elsewhere=elsewhere)
         async with clients(LedgerQueue(database)) as asked:
             await until(lambda: len(asked.good) > 40, "enough requests")
         await is_whole(place, database, asked)
 
 
+def take_the_lock_away(ledger: Ledger) -> None:
+    """End the connection that holds the writer's lock, as a network does that is cut."""
+    with ledger.connect() as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+
 @pytest.mark.parametrize("point", ["after-pack", "after-move"][:ROUNDS])
-async def test_stopped_through_a_takeover_and_continued(place: Place, point: str) -> None:
+async def test_stopped_it_keeps_others_of_its_machine_out(place: Place, point: str) -> None:
     async with place.ledger.database() as database:
         queue = LedgerQueue(database)
         async with clients(queue) as asked:
@@ -238,25 +273,40 @@ async def test_stopped_through_a_takeover_and_continued(place: Place, point: str
             await until((place.folder / "paused").exists, "the first writer to stop")
             before = place.repository.head()
             place.start()
-            with place.ledger.connect() as admin:
-                admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
-                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
-            log = place.folder / "log"
-            await until(lambda: b"holds the lock writer" in log.read_bytes(), "the second to be kept out by the file")
+            take_the_lock_away(place.ledger)
+            await until(lambda: "holds the lock writer" in place.log, "the second to be kept out by the file")
             assert place.repository.head() == before, "one that is stopped keeps the others out"
             os.kill(stopped.pid, signal.SIGCONT)
             await answers(queue, asked.good[-5:])
         await is_whole(place, database, asked)
 
 
-async def test_postgres_is_killed_between_move_and_close(place: Place) -> None:
+@pytest.mark.parametrize(
+    "point", ["after-verify", "before-close", "in-close", "after-pack", "after-move"][: 2 * ROUNDS]
+)
+async def test_stopped_through_a_takeover_and_continued(place: Place, point: str) -> None:
+    async with place.ledger.database() as database:
+        queue = LedgerQueue(database)
+        async with clients(queue) as asked:
+            stopped = place.start(point, "stop", elsewhere=True)
+            await until((place.folder / "paused").exists, "the first writer to stop")
+            take_the_lock_away(place.ledger)
+            place.start(elsewhere=True)
+            served = len(asked.good) + 2 * CLIENTS
+            await until(lambda: len(asked.good) > served, "the second to take over")
+            os.kill(stopped.pid, signal.SIGCONT)
+            await until(lambda: "deciding anew" in place.log, "the first to notice")
+            await answers(queue, asked.good[-5:])
+        await is_whole(place, database, asked)
+
+
+@pytest.mark.parametrize("point", ["after-move", "after-take", "after-pack", "before-close"][:ROUNDS])
+async def test_postgres_is_killed_in_the_middle(place: Place, point: str) -> None:
     server = place.ledger.server.server
     async with place.ledger.database() as database:
         async with clients(LedgerQueue(database)) as asked:
-            place.start("after-move", "pause")
-            await until((place.folder / "paused").exists, "main to have moved")
+            place.start(point, "pause")
+            await until((place.folder / "paused").exists, f"it to come {point}")
             await asyncio.to_thread(server.kill)
             (place.folder / "go").touch()
             await asyncio.to_thread(server.start)

@@ -12,6 +12,7 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -20,6 +21,8 @@ from reconciler.ports.errors import Waiting
 HERE = Path(__file__).parent
 CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 30_000
+IDLE_MILLISECONDS = 60_000
+"""After which a transaction falls that nobody goes on with: a process that was stopped would keep its rows locked."""
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -50,7 +53,8 @@ class Database:
             check=_is_alive,
             kwargs={
                 "row_factory": dict_row,
-                "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+                "options": f"-c statement_timeout={STATEMENT_MILLISECONDS} "
+                f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS}",
                 "autocommit": True,
             },
         )
@@ -74,7 +78,7 @@ class Database:
             async with self._pool.connection() as connection:
                 await connection.execute("BEGIN" if tenant is None else _BEGIN_AS.format(sql.Literal(tenant)))
                 yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except (psycopg.OperationalError, IdleInTransactionSessionTimeout, PoolTimeout) as error:
             raise Waiting(f"Postgres: {error}") from error
 
     async def dedicated(self) -> Connection:

@@ -19,7 +19,7 @@ from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
 from reconciler.planning.writing import Author, Refused, RequestId, Write, WriteRequest
 from reconciler.ports.changes import ChangeStep
-from reconciler.ports.errors import Conflict
+from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
 from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.closing import close
@@ -37,6 +37,8 @@ class LedgerQueue:
         self._database = database
         self._tenant = tenant
         self.changes = LedgerChanges(database, tenant)
+        self._term: int | None = None
+        """The fencing token under which this queue became the writer's."""
 
     async def put(self, request: WriteRequest) -> RequestId:
         """Make the request durable; return the id that it is answered under."""
@@ -86,6 +88,7 @@ class LedgerQueue:
             row = await (await connection.execute(SQL["try_writer_lock"])).fetchone()
             if row is None or not row["held"]:
                 raise Conflict("another writer holds the queue's lock")
+            self._term = await _next_term(connection)
             yield AdvisoryLock(connection)
         finally:
             await connection.close()
@@ -111,6 +114,8 @@ class LedgerQueue:
     ) -> None:
         """In one transaction: answers, projection, changes, events, and the cursor at `head`."""
         async with self._database.transaction() as connection:
+            if self._term is not None:
+                await _raise_successor(connection, self._term)
             await close(connection, closings, refused, head, steps)
 
     async def crashed(self, request: UUID, reason: str) -> None:
@@ -150,6 +155,23 @@ class AdvisoryLock:
             await self._connection.execute("SELECT 1")
         except psycopg.OperationalError as error:
             raise Conflict("the writer's lock fell with its connection") from error
+
+
+async def _next_term(connection: Connection) -> int:
+    row = await (await connection.execute(SQL["next_term"])).fetchone()
+    if row is None:
+        raise Waiting("the writer's term could not be written")
+    return int(row["token"])
+
+
+async def _raise_successor(connection: Connection, term: int) -> None:
+    """Raise Conflict where another became the writer since; else none does before the transaction ends.
+
+    A writer that was stopped through a takeover would project what is old by now.
+    """
+    row = await (await connection.execute(SQL["term"])).fetchone()
+    if row is None or row["token"] != term:
+        raise Conflict("another became the writer before the closing transaction")
 
 
 async def _keyed(connection: Connection, key: RequestKey) -> RequestId | None:

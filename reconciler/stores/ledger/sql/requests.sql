@@ -44,6 +44,16 @@ JOIN runs USING (tenant, project, name)
 -- name: try_writer_lock
 SELECT pg_try_advisory_lock(hashtext('ordain-writer')) AS held
 
+-- name: next_term
+-- Waits for the closing transaction of a predecessor; after it, that one closes nothing any more.
+INSERT INTO fences (name, token) VALUES ('writer', 1)
+ON CONFLICT (name) DO UPDATE SET token = fences.token + 1
+RETURNING token
+
+-- name: term
+-- Whoever would be the next writer waits for this transaction.
+SELECT token FROM fences WHERE name = 'writer' FOR SHARE
+
 -- name: crashed
 -- The third crash parks the request, with the reason as its answer.
 UPDATE write_requests SET
