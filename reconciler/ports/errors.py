@@ -11,6 +11,10 @@ class Waiting(Exception):
         self.after = after
 
 
+class Unwritable(Waiting):
+    """The repository takes nothing now: a full disk, a read-only folder. The reason is for everyone who asks."""
+
+
 class Stalled(Exception):
     """A person must act; the message says what is wrong, where, and what to do."""
 

@@ -137,6 +137,10 @@ class Repository(Protocol):
         """Move all of the refs or none, durably; raises Conflict when one is not at its `old`."""
         ...
 
+    def check_room(self) -> None:
+        """Raise Unwritable with the reason where nothing can be written now: a full disk, a read-only folder."""
+        ...
+
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold the file lock `name` of this repository; raises Conflict when another process holds it."""
         ...

@@ -99,7 +99,8 @@ class RequestQueue(Protocol):
         """Make the request durable; return the id that it is answered under.
 
         Putting the same id again changes nothing. Where its key is known, the id is that of the earlier request;
-        raises KeyReused where that one asked for something else.
+        raises KeyReused where that one asked for something else. Raises Waiting with the reason, and keeps nothing,
+        while the writer cannot write.
         """
         ...
 
@@ -148,6 +149,10 @@ class WriterQueue(RequestQueue, Protocol):
         A request with a key that the ledger does not know is remembered as answered by its commit. Raises Conflict
         where another became the writer meanwhile.
         """
+        ...
+
+    async def stalled(self, reason: str) -> None:
+        """Say what keeps the writer from writing, or by an empty reason that nothing does any more."""
         ...
 
     async def crashed(self, request: UUID, reason: str) -> None:

@@ -20,7 +20,7 @@ from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
 from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
 from reconciler.ports.changes import ChangeRecord, ChangeStep, Merged
-from reconciler.ports.errors import Conflict
+from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.reads import IntentFilter, IntentRow, Listing, VersionRow
 from reconciler.ports.requests import Closing, KeyReused, Projected, RequestState, RequestStatus, WriterLock
 from reconciler.stores.fake_changes import MemoryChanges
@@ -51,6 +51,7 @@ class MemoryRequests:
     cursor: str | None = None
     held: bool = False
     on_put: Callable[[], None] = lambda: None
+    stall: str = ""
     on_answer: Callable[[], None] = lambda: None
 
     def of_key(self, key: RequestKey) -> _Row | None:
@@ -77,6 +78,8 @@ class MemoryQueue:
         known = self.requests.of_key(request.key) if request.key else None
         if known is not None:
             return known.request.id
+        if self.requests.stall and request.id not in self.requests.rows:
+            raise Waiting(self.requests.stall)
         paths = tuple(write.path for write in request.writes if write.action is not WriteAction.GUARD)
         about = request.of_change.id if request.of_change else ""
         status = RequestStatus(request.id, RequestState.WAITING, "", paths, (), conflict=False, change=about)
@@ -131,6 +134,9 @@ class MemoryQueue:
             self._answer(refusal.request.id, RequestState.REFUSED, writes=writes, **answer)
         self.requests.cursor = head or self.requests.cursor
         self.requests.on_answer()
+
+    async def stalled(self, reason: str) -> None:
+        self.requests.stall = reason
 
     async def crashed(self, request: UUID, reason: str) -> None:
         row = self.requests.rows[request]

@@ -23,6 +23,7 @@ from reconciler.workers.change_branches import ChangeBranches, proposals
 from reconciler.workers.closings import closings_of
 from reconciler.workers.home import Home
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
+from reconciler.workers.stalls import Stalls
 from reconciler.workers.tree_at_head import advanced
 
 log = logging.getLogger(__name__)
@@ -61,18 +62,23 @@ class Writer:
     """Called at each of CRASH_POINTS; crash tests end the process there."""
     home: Callable[[Tree], Home | None] = lambda _: None
     """The forge that a tree's platform.yaml names as main's home; None where main lives here."""
+    _known: Head = Head(None, Tree.empty())
+    """The newest head with its tree, for after an error."""
 
     def __post_init__(self) -> None:
         """Stand on the same repository and queue beside main."""
+        self._stalls = Stalls(self.queue)
         self._beside = ChangeBranches(self.repository, self.queue.changes, self.committer, self.now, self.reached)
 
     async def serve(self, wake: Wake) -> NoReturn:
         """Hold both locks, finish what a predecessor left, then turn until an error or cancellation."""
-        async with self.queue.hold() as lock:
+        async with self.queue.hold() as lock, self._stalls.told():
             with self.repository.lock(LOCK):
                 head = await self.recover()
                 while True:
+                    self._known = head
                     head, turned = await self.turn(head, lock)
+                    await self._stalls.over()
                     if turned is Turned.IDLE:
                         await wake.wait(SWEEP_SECONDS)
 
@@ -89,7 +95,14 @@ class Writer:
             log.info("closing %d commits that a predecessor left open", len(unclosed) + len(steps))
             await self.queue.close(self._closings(unclosed), (), head, steps)
         await self._beside.tidy()
-        return Head(head, await asyncio.to_thread(advanced, self.repository, Tree.empty(), None, head))
+        return Head(head, await asyncio.to_thread(self._tree_at, head))
+
+    def _tree_at(self, head: str) -> Tree:
+        """Return the tree of a commit; after an error most of it is known."""
+        known = self._known
+        if known.commit is not None and self.repository.descends(head, known.commit):
+            return advanced(self.repository, known.tree, known.commit, head)
+        return advanced(self.repository, Tree.empty(), None, head)
 
     async def turn(self, head: Head, lock: WriterLock) -> tuple[Head, Turned]:
         """Take what waits, decide, commit, move main, close; return the head after it.
@@ -97,6 +110,7 @@ class Writer:
         Raises Conflict where main is no longer at `head`: a git that a killed predecessor had started may move it
         even now. `recover` then closes what that one committed.
         """
+        await asyncio.to_thread(self.repository.check_room)
         home = self.home(head.tree)
         newest = head.commit if home is None else await home.follow()
         if newest != head.commit:

@@ -12,7 +12,7 @@ import psycopg.errors
 import pytest
 
 from reconciler.planning.writing import Refused, WriteRequest
-from reconciler.ports.errors import Conflict
+from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.requests import RequestState
 from reconciler.services.settings import PostgresRole
 from reconciler.stores.ledger.closing import IDS
@@ -159,6 +159,13 @@ async def test_who_lost_the_writers_lock_closes_nothing(queue: LedgerQueue, data
         assert connection.execute("SELECT commit FROM intents").fetchall() == [("2" * 40,)]
 
 
+async def test_a_tenant_is_told_why_nothing_can_be_written(queue: LedgerQueue, ledger: Ledger) -> None:
+    await queue.stalled("the disk is full")
+    async with ledger.database(PostgresRole.API) as api:
+        with pytest.raises(Waiting, match="the disk is full"):
+            await LedgerQueue(api, "acme").put(request("acme"))
+
+
 async def test_migrations_apply_once(postgres_server: PostgresServer) -> None:
     fresh = postgres_server.fresh(migrated=False)
     owner = fresh.dsn(PostgresRole.OWNER)
@@ -245,7 +252,7 @@ async def test_the_api_sees_its_tenant_alone(ledger: Ledger, two_tenants: tuple[
         "INSERT INTO events (tenant, project, noun, verb, name, commit, data) VALUES ('acme','','','','','','{}')",
         "SELECT * FROM cursors",
         "UPDATE leases SET holder = 'me'",
-        "UPDATE fences SET token = 0",
+        "DELETE FROM stalls",
         "CREATE TABLE mine ()",
         "TRUNCATE events",
         "SET row_security = off; SELECT * FROM write_requests",

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.planning.idempotency import KEPT
 from reconciler.planning.writing import Refused
-from reconciler.ports.errors import Conflict
+from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.requests import KeyReused, RequestState, RequestStatus, WriterQueue
 from reconciler.stores.fake_requests import MemoryQueue
 from reconciler.stores.ledger.requests import LedgerQueue
@@ -193,6 +193,21 @@ async def test_the_third_crash_parks_a_request_with_its_reason(queue: WriterQueu
     status = await status_of(queue, asked.id)
     assert status.state is RequestState.PARKED
     assert [each.code for each in status.problems] == ["check-crashed"]
+
+
+async def test_while_the_writer_cannot_write_nothing_new_is_kept(queue: WriterQueue) -> None:
+    known, new = keyed("known"), request()
+    await queue.put(known)
+    for reason in ("the disk is full", "the disk is still full"):
+        await queue.stalled(reason)
+        with pytest.raises(Waiting, match=reason):
+            await queue.put(new)
+        assert await queue.put(known) == known.id
+        assert await queue.put(keyed("known")) == known.id
+        assert await ids(queue) == [known.id]
+    for _ in range(2):
+        await queue.stalled("")
+    assert await queue.put(new) == new.id
 
 
 async def test_one_writer_holds_the_lock(queue: WriterQueue) -> None:

@@ -38,7 +38,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parts]
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = 20
 ROUNDS = int(os.environ.get("ORDAIN_CRASH_ROUNDS", "1"))
-POINTS = ("after-take", "after-pack", *home_branch.CRASH_POINTS, "after-move", "after-close")
+POINTS = (
+    "after-take",
+    "after-decide",
+    "after-pack",
+    "after-verify",
+    *home_branch.CRASH_POINTS,
+    "after-move",
+    "before-close",
+    "after-close",
+)
 
 
 @pytest.fixture

@@ -81,10 +81,15 @@ class Place:
     ledger: Ledger
     folder: Path
     hosts: list[Host] = field(default_factory=list)
+    path: Path | None = None
+    """Where the writers find the repository, if not where the tests do."""
+    mounts_of: int | None = None
+    """The process whose mounts the writers see."""
 
     def start(self, point: str = "never", deed: str = "die", **fate: Any) -> Host:
         dsn = self.ledger.dsn(PostgresRole.WORKER)
-        words = (self.repository.path, dsn, Fate(point, deed, self.folder, **fate))
+        fated = Fate(point, deed, self.folder, mounts_of=self.mounts_of, **fate)
+        words = (self.path or self.repository.path, dsn, fated)
         host = Host(FORKS.Process(target=serve, args=words, daemon=True))
         host.process.start()
         self.hosts.append(host)

@@ -23,6 +23,7 @@ from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.workers import loop
 from reconciler.workers.loop import Wake, run_loop, wake_on
 from reconciler.workers.writer import CRASH_POINTS, Writer
+from tests.support.disks import join
 from tests.support.repositories import PLATFORM
 
 PATIENCE_SECONDS = 60.0
@@ -50,6 +51,8 @@ class Fate:
     """It is on a machine whose file locks keep nobody else out."""
     retries_within: float = 10.0
     """The longest pause after an error, in seconds."""
+    mounts_of: int | None = None
+    """The process whose mounts it sees."""
 
 
 class FarRepository(GitRepository):
@@ -99,6 +102,8 @@ def once_at(point: str, deed: str, folder: Path) -> Callable[[str], None]:
 def serve(repository: Path, dsn: str, fate: Fate) -> None:
     """Be that process."""
     os.setsid()
+    if fate.mounts_of is not None:
+        join(fate.mounts_of)
     logging.basicConfig(filename=fate.folder / "log", level=logging.INFO)
     loop.BACKOFF_SECONDS = (0.2, fate.retries_within)
     database.IDLE_MILLISECONDS = IDLE_MILLISECONDS

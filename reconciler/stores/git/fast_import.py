@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE
 
-from reconciler.ports.errors import Waiting
+from reconciler.ports.errors import Unwritable
 from reconciler.ports.repository import NewCommit, Signature
 from reconciler.stores.git.leftovers import sweep
 
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 120
 def write(repository: Path, staging: str, base: str | None, commits: Sequence[NewCommit]) -> Sequence[str]:
     """Append `commits` to `base` on the ref `staging`, wherever that was, and return their ids.
 
-    Raises Waiting where git cannot write now: a full disk, a read-only folder.
+    Raises Unwritable where git cannot write now: a full disk, a read-only folder.
     """
     process = subprocess.Popen(
         ["git", "fast-import", "--quiet", "--done", "--force"], cwd=repository, stdin=PIPE, stdout=PIPE, stderr=PIPE
@@ -31,7 +31,7 @@ def write(repository: Path, staging: str, base: str | None, commits: Sequence[Ne
     if process.returncode != 0:
         (repository / f"fast_import_crash_{process.pid}").unlink(missing_ok=True)
         sweep(repository)
-        raise Waiting(f"git could not write to {repository}: {_reason(process.returncode, said)}")
+        raise Unwritable(f"git could not write to {repository.name}: {_reason(process.returncode, said)}")
     return ids.decode().split()
 
 
@@ -44,9 +44,9 @@ def _communicate(process: subprocess.Popen[bytes], stream: bytes) -> tuple[bytes
 
 
 def _reason(code: int, said: bytes) -> str:
-    """Return git's word; where a signal ended it, it had none."""
+    """Return git's first word, the next say where its report is; where a signal ended it, it had none."""
     ended = signal.Signals(-code).name if code < 0 else f"code {code}"
-    return said.decode(errors="replace").strip() or f"it ended with {ended}"
+    return said.decode(errors="replace").strip().partition("\n")[0] or f"it ended with {ended}"
 
 
 def _stream(staging: str, base: str | None, commits: Sequence[NewCommit]) -> Iterator[bytes]:

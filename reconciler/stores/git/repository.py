@@ -21,11 +21,11 @@ import pygit2
 from pygit2.enums import FileMode, SortMode
 
 from reconciler.ports.branches import OpenBranch
-from reconciler.ports.errors import Conflict, Stalled, Waiting
+from reconciler.ports.errors import Conflict, Stalled, Unwritable
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, RefMove, Signature
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.branches import open_branches
-from reconciler.stores.git.folders import fsync_folder, packed_at
+from reconciler.stores.git.folders import check_room, fsync_folder, packed_at
 from reconciler.stores.git.leftovers import remove_if_abandoned
 from reconciler.stores.git.locks import locked
 from reconciler.stores.git.walk import changed_blobs
@@ -166,8 +166,9 @@ class GitRepository:
         staging = f"refs/ordain/staging/{name}"
         try:
             ids = fast_import.write(self.path, staging, base, commits)
-        except Waiting:
+        except Unwritable:
             remove_if_abandoned(self.path / f"{staging}.lock")
+            check_room(self.path)  # which says it better than git
             raise
         fsync_folder(self.path / "objects" / "pack")
         return ids
@@ -183,7 +184,7 @@ class GitRepository:
             if self.head(ref) != old:
                 raise Conflict(f"{ref} is at {self.head(ref)}, expected {old}") from error
             remove_if_abandoned(self.path / f"{ref}.lock")
-            raise Waiting(f"git could not move {ref}: {error}") from error
+            raise Unwritable(f"git could not move {ref}: {error}") from error
 
     def _set(self, ref: str, old: str | None, new: str) -> None:
         standing = self._objects.references.get(ref)
@@ -220,7 +221,11 @@ class GitRepository:
                 raise Conflict(f"{move.ref} is at {here}, expected {move.old}")
             remove_if_abandoned(self.path / f"{move.ref}.lock")
         remove_if_abandoned(self.path / "packed-refs.lock")
-        raise Waiting(f"git could not move refs of {self.path}: {said}")
+        raise Unwritable(f"git could not move refs of {self.path.name}: {said}")
+
+    def check_room(self) -> None:
+        """Raise Unwritable with the reason where nothing can be written now: a full disk, a read-only folder."""
+        check_room(self.path)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -43,12 +43,11 @@ class LedgerQueue:
     async def put(self, request: WriteRequest) -> RequestId:
         """Make the request durable; return the id that it is answered under."""
         async with self._database.transaction(self._tenant) as connection:
-            added = await connection.execute(SQL["put"], _to_row(request))
-            if added.rowcount == 1:
-                await connection.execute(SQL["notify_writer"])
-                return request.id
-            known = None if request.key is None else await _keyed(connection, request.key)
-            return known or request.id
+            done = await (await connection.execute(SQL["put"], _to_row(request))).fetchone()
+            if done is None or not done["added"]:
+                return await _known(connection, request, None if done is None else done["stall"])
+            await connection.execute(SQL["notify_writer"])
+            return request.id
 
     async def keyed(self, key: RequestKey) -> RequestId | None:
         """Return the request that was put with a key; raises KeyReused where it asked for something else."""
@@ -118,6 +117,14 @@ class LedgerQueue:
                 await _raise_successor(connection, self._term)
             await close(connection, closings, refused, head, steps)
 
+    async def stalled(self, reason: str) -> None:
+        """Say what keeps the writer from writing, or by an empty reason that nothing does any more."""
+        async with self._database.transaction() as connection:
+            if reason:
+                await connection.execute(SQL["stall"], {"reason": as_text(reason)})
+            else:
+                await connection.execute(SQL["end_stall"])
+
     async def crashed(self, request: UUID, reason: str) -> None:
         """Count a crash of this request's check; the third parks it with the reason."""
         problem = Problem(
@@ -172,6 +179,16 @@ async def _raise_successor(connection: Connection, term: int) -> None:
     row = await (await connection.execute(SQL["term"])).fetchone()
     if row is None or row["token"] != term:
         raise Conflict("another became the writer before the closing transaction")
+
+
+async def _known(connection: Connection, request: WriteRequest, stall: str | None) -> RequestId:
+    """Return what a request that was not put is known as; raises Waiting where it was not put for a stall."""
+    known = None if request.key is None else await _keyed(connection, request.key)
+    if known is not None:
+        return known
+    if stall is not None and await (await connection.execute(SQL["status"], {"id": request.id})).fetchone() is None:
+        raise Waiting(stall)
+    return request.id
 
 
 async def _keyed(connection: Connection, key: RequestKey) -> RequestId | None:

@@ -1,13 +1,26 @@
 -- name: put
 -- A second put of the same id changes nothing: workers ask under ids derived from what they ask. Nor does one of the
--- same key: of two at once, the second waits here for the first's transaction.
-INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
-                            author, key, key_body, change, deed, change_head, merge_when_approved)
-VALUES (%(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
-        %(body)s, %(writes)s, %(author)s, %(key)s, %(key_body)s, %(change)s, %(deed)s, %(change_head)s,
-        %(merge_when_approved)s)
-ON CONFLICT DO NOTHING
-RETURNING id
+-- same key: of two at once, the second waits here for the first's transaction. And nothing is put while the writer
+-- cannot write.
+WITH stall AS (SELECT reason FROM stalls WHERE name = 'writer'),
+added AS (
+    INSERT INTO write_requests (id, tenant, project, subject, principal, email, on_behalf_of, cause, body, writes,
+                                author, key, key_body, change, deed, change_head, merge_when_approved)
+    SELECT %(id)s, %(tenant)s, %(project)s, %(subject)s, %(principal)s, %(email)s, %(on_behalf_of)s, %(cause)s,
+           %(body)s, %(writes)s, %(author)s, %(key)s, %(key_body)s, %(change)s, %(deed)s, %(change_head)s,
+           %(merge_when_approved)s
+    WHERE NOT EXISTS (SELECT FROM stall)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM added) AS added, (SELECT reason FROM stall) AS stall
+
+-- name: stall
+INSERT INTO stalls (name, reason) VALUES ('writer', %(reason)s)
+ON CONFLICT (name) DO UPDATE SET reason = excluded.reason
+
+-- name: end_stall
+DELETE FROM stalls WHERE name = 'writer'
 
 -- name: keyed
 SELECT id, key_body FROM write_requests WHERE key = %(key)s
