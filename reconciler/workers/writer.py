@@ -16,6 +16,7 @@ from reconciler.planning.commit_messages import commit_message
 from reconciler.planning.proposing import bounded, decide, in_one_turn, opening, with_net_writes
 from reconciler.planning.writing import Accepted, Batch, Decision, Refused, WriteRequest, decide_batch, questions_of
 from reconciler.ports.changes import ChangeStep
+from reconciler.ports.errors import Conflict
 from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, WriterLock, WriterQueue
 from reconciler.workers.authors import author_of
@@ -108,11 +109,11 @@ class Writer:
         """Take what waits, decide, commit, move main, close; return the head after it.
 
         Raises Conflict where main is no longer at `head`: a git that a killed predecessor had started may move it
-        even now. `recover` then closes what that one committed.
+        even now, and so may a person. `recover` then closes what was committed, or says that history was rewritten.
         """
         await asyncio.to_thread(self.repository.check_room)
         home = self.home(head.tree)
-        newest = head.commit if home is None else await home.follow()
+        newest = await (asyncio.to_thread(self._expected, head) if home is None else home.follow())
         if newest != head.commit:
             return (head, Turned.IDLE) if newest is None else (await self._advance(head, newest), Turned.ONE)
         requests = in_one_turn(await self.queue.waiting(BATCH))
@@ -134,6 +135,11 @@ class Writer:
         self.reached("after-close")
         await self._beside.retire(ended(closings, steps))
         return Head(moved or head.commit, batch.tree), Turned.ONE
+
+    def _expected(self, head: Head) -> str | None:
+        if (here := self.repository.head()) != head.commit:
+            raise Conflict(f"main is at {here}, the writer left it at {head.commit}")
+        return here
 
     async def _decide(self, tree: Tree, requests: Sequence[WriteRequest]) -> Batch:
         """Decide in order; a request that crashes its check is left out, counted, and tried alone later."""

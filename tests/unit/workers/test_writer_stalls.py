@@ -14,7 +14,7 @@ from reconciler.ports.errors import Stalled, Unwritable
 from reconciler.ports.repository import MAIN
 from reconciler.stores.fake_requests import MemoryQueue, MemoryRequests
 from reconciler.stores.git.repository import GitRepository
-from reconciler.workers.loop import Wake
+from reconciler.workers.loop import Wake, run_loop
 from reconciler.workers.writer import Writer
 from tests.support.repositories import PLATFORM, commit, seeded_repository
 
@@ -40,7 +40,9 @@ async def serve(repository: GitRepository, requests: MemoryRequests) -> None:
 
 @asynccontextmanager
 async def serving(repository: GitRepository, requests: MemoryRequests) -> AsyncIterator[None]:
-    task = asyncio.create_task(serve(repository, requests))
+    wake = Wake()
+    writer = Writer(repository, MemoryQueue(requests), PLATFORM, lambda: datetime.now(UTC))
+    task = asyncio.create_task(run_loop("writer", lambda: writer.serve(wake), wake))
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -81,3 +83,15 @@ async def test_what_will_pass_by_itself_is_told_to_nobody(repository: GitReposit
     with pytest.raises(Exception, match="another writer"):
         await serve(repository, requests)
     assert requests.stall == ""
+
+
+async def test_a_main_that_is_moved_while_nothing_is_asked_is_noticed(repository: GitRepository) -> None:
+    requests = MemoryRequests()
+    seed = repository.head() or ""
+    async with serving(repository, requests):
+        await until(lambda: requests.cursor == seed)
+        moved = commit(repository, {"README.md": b"one"})
+        await until(lambda: requests.cursor == moved)
+        repository.move(MAIN, moved, seed)
+        commit(repository, {"README.md": b"another"})
+        await until(lambda: requests.stall.startswith("history-rewritten"))
