@@ -35,7 +35,7 @@ async def platform_parts(settings: Settings) -> Sequence[Part]:
     owner = settings.postgres_dsn(PostgresRole.OWNER)
 
     async def migrated() -> None:
-        await migrate(owner)
+        await migrate(owner, await asyncio.to_thread(_history_of, settings.layout))
 
     def command(name: str) -> Sequence[str]:
         return (sys.executable, "-m", "api.main", "process", name, "--root", str(settings.layout.root))
@@ -59,6 +59,13 @@ def prepare_repository(layout: Layout) -> None:
         HomeBranch(repository, Remotes(layout).git(home)).settle()
     if repository.head() is None:
         seed(repository, files, uuid4(), PLATFORM, now())
+
+
+def _history_of(layout: Layout) -> str | None:
+    """Return the newest commit of a main that has a history; a first commit is none yet."""
+    repository = GitRepository(layout.repository)
+    head = repository.head()
+    return head if head is not None and repository.info(head).parent is not None else None
 
 
 def _seed_files(root: Path) -> Iterator[tuple[str, bytes]]:

@@ -19,6 +19,7 @@ from reconciler.services.readiness import keep_announcing
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.stores.bus import JetStreamBus
 from reconciler.stores.git.upkeep import GitUpkeep
+from reconciler.stores.ledger.anew import PostgresAnew
 from reconciler.stores.ledger.events import LedgerOutbox
 from reconciler.stores.ledger.remotes import LedgerRemotes
 from reconciler.stores.ledger.requests import LedgerQueue
@@ -29,6 +30,7 @@ from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
 from reconciler.workers.main_check import MainCheck
 from reconciler.workers.mirror import Mirror
+from reconciler.workers.past_runs import PastRuns
 from reconciler.workers.publisher import Publisher
 from reconciler.workers.request_sweep import SWEEP_SECONDS as REQUEST_SWEEP_SECONDS
 from reconciler.workers.request_sweep import RequestSweep
@@ -68,7 +70,9 @@ async def run_reconciler(settings: Settings) -> None:
         settings.api_socket,
         DEMO_PERSON,
     )
-    cursor = RunCursor(process.repository, runs, tree.platform.repository.uid)
+    uid = tree.platform.repository.uid
+    past = PastRuns(process.repository, PostgresAnew(process.database), storage, uid)
+    cursor = RunCursor(process.repository, runs, uid, past)
     engine = pipelines(settings, storage, lambda: process.head.tree)
     orchestrator = RunOrchestrator(runs, engine, catalog, storage, queue, process.head.advance)
     run_sweep = RunSweep(runs, engine)

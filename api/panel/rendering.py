@@ -39,7 +39,7 @@ SECURITY_HEADERS = {
 
 TONES = {
     "good": {"succeeded", "ready", "true", "up", "ok", "approved", "merged"},
-    "bad": {"failed", "dead", "unhealthy", "lost", "false", "has problems"},
+    "bad": {"failed", "unknown", "dead", "unhealthy", "lost", "false", "has problems"},
     "calm": {"cancelled", "skipped", "stopped", "pending", "created", "closed"},
 }
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -30,7 +30,7 @@ RUNS_SHOWN = 12
 EVENTS_SHOWN = 30
 EVENTS_READ = 200
 LOG_LINES = 60
-FINISHED = frozenset({"succeeded", "failed", "cancelled"})
+FINISHED = frozenset({"succeeded", "failed", "cancelled", "unknown"})
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ class RunState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """The ledger was made anew, and nothing says how the run ended."""
 
     @property
     def terminal(self) -> bool:
         """Whether the run will never change again."""
-        return self in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
+        return self in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.UNKNOWN}
 
     @property
     def at_engine(self) -> bool:

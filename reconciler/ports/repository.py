@@ -121,6 +121,10 @@ class Repository(Protocol):
         """Say whether `commit` is `ancestor` or descends from it; what is not here descends from nothing."""
         ...
 
+    def fork(self, one: str, other: str) -> str | None:
+        """Return the newest commit that both descend from; None where there is none."""
+        ...
+
     def has(self, commit: str) -> bool:
         """Say whether the commit is here."""
         ...

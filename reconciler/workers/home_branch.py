@@ -71,6 +71,11 @@ class HomeBranch:
         else:
             self.settle(pushed)
 
+    def adopt(self, commit: str) -> None:
+        """Take `commit` for what the forge is known to have: a person accepts that main was rewritten there."""
+        if self.is_established:
+            self._know(commit)
+
     def _push(self, expected: str | None, commit: str) -> None:
         """Put main there as it is here: it becomes, or goes on as, home."""
         pushed = self.remote.push([RefUpdate(MAIN, expected, commit)])

@@ -154,7 +154,7 @@ class RunOrchestrator:
         model = registered_model(run, registered)
         record = terminal_record(run, state, reason, model, registered.commit)
         record["outputs"] = [asdict(output) for output in (seen.outputs if seen else run.outputs)]
-        await self.objects.put(RECORDS, f"runs/{run.uid}/{run.attempt}.json", json.dumps(record, indent=1).encode())
+        await self.objects.put(RECORDS, record_key(run), json.dumps(record, indent=1).encode())
         self.reached("after-terminal-record")
         return Step(state, 0, reason, model, seen, _moved(run, state, reason=reason, model=model))
 
@@ -206,6 +206,11 @@ def registered_model(run: RunRow, registration: Registration) -> str:
     if registration.state is not RegistrationState.COMMITTED:
         return ""
     return f"{run.register_model}@{registration.path.rpartition('/')[2].removesuffix('.yaml')}"
+
+
+def record_key(run: RunRow) -> str:
+    """Return where the terminal record of an attempt lies."""
+    return f"runs/{run.uid}/{run.attempt}.json"
 
 
 def terminal_record(run: RunRow, state: RunState, reason: str, model: str, model_commit: str) -> dict[str, Any]:

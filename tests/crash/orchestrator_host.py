@@ -15,12 +15,14 @@ from reconciler.drivers.local.pipelines import LocalPipelines
 from reconciler.drivers.local.run_folder import RunFolder
 from reconciler.stores.git.repository import GitRepository
 from reconciler.stores.ledger import runs
+from reconciler.stores.ledger.anew import PostgresAnew
 from reconciler.stores.ledger.database import Database
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.runs import LedgerRuns
 from reconciler.stores.objects.s3 import S3Access, S3Objects
 from reconciler.workers import run_orchestrator
 from reconciler.workers.loop import Wake, run_loop
+from reconciler.workers.past_runs import PastRuns
 from reconciler.workers.run_cursor import RunCursor
 from reconciler.workers.run_orchestrator import RunOrchestrator
 from reconciler.workers.run_sweep import RunSweep
@@ -126,7 +128,8 @@ async def _serve(place: Place, orchestrators: int, reached: Callable[[str], None
     queue = LedgerQueue(database)
     orchestrator = RunOrchestrator(ledger, engine, RepositoryCatalog(), objects, queue, head.advance, reached)
     sweep = RunSweep(ledger, engine)
-    cursor = RunCursor(repository, ledger, (await head.advance()).platform.repository.uid)
+    uid = (await head.advance()).platform.repository.uid
+    cursor = RunCursor(repository, ledger, uid, PastRuns(repository, PostgresAnew(database), objects, uid))
     await asyncio.gather(
         run_loop("run-cursor", cursor.turn, Wake(), sweep=SWEEP_SECONDS),
         run_loop("run-sweep", sweep.turn, Wake(), sweep=RUN_SWEEP_SECONDS),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import git
 import pygit2
@@ -131,7 +131,8 @@ class GitRepository:
             at = info.parent
         if at != old:
             raise Stalled(
-                f"history-rewritten: {old} is no ancestor of {new}; look at who moved the branch, then adopt it"
+                f"history-rewritten: {old} is no ancestor of {new}; look at who moved the branch, "
+                "put it back or `ordain adopt` it"
             )
         return found[::-1]
 
@@ -148,6 +149,11 @@ class GitRepository:
         if commit == ancestor:
             return self.has(commit)
         return self.has(commit) and self.has(ancestor) and self._objects.descendant_of(commit, ancestor)
+
+    def fork(self, one: str, other: str) -> str | None:
+        """Return the newest commit that both descend from; None where there is none."""
+        found = cast("pygit2.Oid | None", self._objects.merge_base(one, other))
+        return None if found is None else str(found)
 
     def has(self, commit: str) -> bool:
         """Say whether the commit is here."""

@@ -113,8 +113,11 @@ async def _is_alive(connection: Connection) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
-async def migrate(dsn: str) -> list[str]:
-    """Bring the schema to the newest version, each migration in its own transaction; return those applied."""
+async def migrate(dsn: str, found: str | None = None) -> list[str]:
+    """Bring the schema to the newest version, each migration in its own transaction; return those applied.
+
+    A new ledger remembers `found`, the newest commit of a history that is older than it.
+    """
     applied: list[str] = []
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         await connection.execute("SELECT pg_advisory_lock(hashtext('ordain-migrations'))")
@@ -126,5 +129,7 @@ async def migrate(dsn: str) -> list[str]:
             async with connection.transaction():
                 await connection.execute(cast("Any", file.read_text()))
                 await connection.execute("INSERT INTO schema_migrations VALUES (%s)", (file.stem,))
+                if found is not None and not done and not applied:
+                    await connection.execute("INSERT INTO cursors (name, commit) VALUES ('found', %s)", (found,))
             applied.append(file.stem)
     return applied

@@ -87,7 +87,7 @@ class LedgerQueue:
             row = await (await connection.execute(SQL["try_writer_lock"])).fetchone()
             if row is None or not row["held"]:
                 raise Conflict("another writer holds the queue's lock")
-            self._term = await _next_term(connection)
+            self._term = await next_term(connection)
             yield AdvisoryLock(connection)
         finally:
             await connection.close()
@@ -164,7 +164,8 @@ class AdvisoryLock:
             raise Conflict("the writer's lock fell with its connection") from error
 
 
-async def _next_term(connection: Connection) -> int:
+async def next_term(connection: Connection) -> int:
+    """Return the token of whoever writes from now on: nobody before closes anything any more."""
     row = await (await connection.execute(SQL["next_term"])).fetchone()
     if row is None:
         raise Waiting("the writer's term could not be written")

@@ -44,11 +44,7 @@ class LedgerRuns:
     async def admit(self, commit: str, runs: Sequence[RunRow], removed: Sequence[str]) -> None:
         """In one transaction: new rows with `run.created`, cancellations, removals by path, the cursor."""
         async with self._database.transaction() as connection:
-            for run in runs:
-                await _admit_one(connection, run)
-            for path in [*removed, *(run.path for run in runs if run.cancelled)]:
-                await connection.execute(SQL["cancel"], {"path": path})
-            await connection.execute(CURSOR_SQL["set"], {"name": "runs", "commit": commit})
+            await admit(connection, commit, runs, [*removed, *(run.path for run in runs if run.cancelled)])
 
     @asynccontextmanager
     async def lease_due(self) -> AsyncIterator[RunRow | None]:
@@ -166,8 +162,18 @@ def _refuse_old_fence(run: RunRow, changed: int) -> None:
         raise Conflict(f"run {run.uid}: the lease went to another orchestrator")
 
 
-async def _admit_one(connection: Connection, run: RunRow) -> None:
-    row = {
+async def admit(connection: Connection, commit: str, runs: Sequence[RunRow], cancelled: Sequence[str]) -> None:
+    """In the caller's transaction: new rows with `run.created`, cancellations by path, the cursor."""
+    for run in runs:
+        await _admit_one(connection, run)
+    for path in cancelled:
+        await connection.execute(SQL["cancel"], {"path": path})
+    await connection.execute(CURSOR_SQL["set"], {"name": "runs", "commit": commit})
+
+
+def to_row(run: RunRow) -> dict[str, Any]:
+    """Return what the ledger keeps of a run that is asked for."""
+    return {
         **_key(run),
         "tenant": run.tenant,
         "project": run.project,
@@ -182,7 +188,10 @@ async def _admit_one(connection: Connection, run: RunRow) -> None:
         "requested_by": as_text(run.requested_by),
         "run_id": run.run_id,
     }
-    added = await connection.execute(SQL["admit"], row)
+
+
+async def _admit_one(connection: Connection, run: RunRow) -> None:
+    added = await connection.execute(SQL["admit"], to_row(run))
     if added.rowcount == 1:
         data = {"uid": str(run.uid), "attempt": run.attempt, "template": run.template, "path": run.path}
         await add_facts(connection, [Fact(run.tenant, run.project, "run", "created", run.name, run.commit, data)])

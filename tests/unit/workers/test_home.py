@@ -187,6 +187,27 @@ async def test_a_rewritten_main_stops_all_writing(world: World) -> None:
     assert (world.there.head(), world.here.head()) == (root, head), "nor does a new writer put it forward again"
 
 
+async def test_a_rewritten_main_is_written_on_once_it_is_adopted(world: World) -> None:
+    await world.settle()
+    root = world.there.head() or ""
+    await world.ask("a")
+    await world.settle()
+    head = world.here.head() or ""
+    world.there.move(MAIN, head, root)
+    rewritten = foreign_commit(world.there, {"notes/a.md": b"1"})
+    asked = await world.ask("b")
+    await world.turn()
+    assert rewritten in world.ledger.reason(HOME)
+    world.here.move(MAIN, head, rewritten)
+    world.home.branch.adopt(rewritten)
+    world.queue.requests.cursor = rewritten
+    world.restart()
+    await world.settle()
+    assert world.ledger.reason(HOME) == ""
+    assert world.there.head() == world.here.head() == world.queue.answers[asked]
+    assert world.there.descends(world.there.head() or "", rewritten)
+
+
 async def test_a_main_of_another_repository_stops_it(world: World, tmp_path: Path) -> None:
     strange = GitRepository.create(tmp_path / "strange.git")
     foreign_commit(strange, {"notes/a.md": b"1"})

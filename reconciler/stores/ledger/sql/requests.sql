@@ -48,7 +48,7 @@ SELECT * FROM write_requests WHERE state = 'waiting' ORDER BY sequence LIMIT %(l
 SELECT 'active' AS fact, removed.path
 FROM unnest(%(paths)s::text[], %(attempts)s::integer[]) AS removed (path, attempt)
 WHERE NOT EXISTS (SELECT FROM runs WHERE runs.path = removed.path AND runs.attempt >= removed.attempt
-                  AND runs.state IN ('succeeded', 'failed', 'cancelled'))
+                  AND runs.state IN ('succeeded', 'failed', 'cancelled', 'unknown'))
 UNION ALL
 SELECT 'retired', runs.path
 FROM unnest(%(tenants)s::text[], %(projects)s::text[], %(names)s::text[]) AS named (tenant, project, name)

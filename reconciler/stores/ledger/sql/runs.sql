@@ -10,7 +10,7 @@ RETURNING uid
 -- name: cancel
 -- `desired: Cancelled`, or the intent was removed: the orchestrator ends what is still under way.
 UPDATE runs SET cancelled = true, due_at = now(), woken = true
-WHERE path = %(path)s AND NOT cancelled AND state NOT IN ('succeeded', 'failed', 'cancelled')
+WHERE path = %(path)s AND NOT cancelled AND state NOT IN ('succeeded', 'failed', 'cancelled', 'unknown')
 
 -- name: lease_due
 -- One run that is due and that nobody holds. SKIP LOCKED keeps orchestrators from waiting on each
@@ -25,7 +25,7 @@ UPDATE runs SET
     due_at = now() + make_interval(secs => least(60, 0.25 * 2 ^ least(failures, 10)))
 WHERE (uid, attempt) = (
     SELECT uid, attempt FROM runs
-    WHERE due_at <= now() AND lease_until <= now() AND state NOT IN ('succeeded', 'failed', 'cancelled')
+    WHERE due_at <= now() AND lease_until <= now() AND state NOT IN ('succeeded', 'failed', 'cancelled', 'unknown')
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING *, extract(epoch FROM now() - submission_at)::float8 AS submitted_ago
 
@@ -66,7 +66,7 @@ UPDATE runs SET
     due_at = CASE WHEN woken THEN now() ELSE now() + make_interval(secs => %(due_in)s) END,
     lease_until = 'epoch',
     submitted_at = CASE WHEN %(state)s IN ('submitted', 'running') THEN coalesce(submitted_at, now()) ELSE submitted_at END,
-    finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled') THEN now() END
+    finished_at = CASE WHEN %(state)s IN ('succeeded', 'failed', 'cancelled', 'unknown') THEN now() END
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 
 -- name: note
@@ -74,7 +74,7 @@ WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 UPDATE runs SET reason = %(reason)s WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s
 
 -- name: finished
-SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('succeeded', 'failed', 'cancelled')
+SELECT run_id FROM runs WHERE run_id = ANY(%(run_ids)s::text[]) AND state IN ('succeeded', 'failed', 'cancelled', 'unknown')
 
 -- name: projects
 SELECT tenant, project FROM runs WHERE state IN ('submitting', 'submitted', 'running')
