@@ -50,10 +50,15 @@ async def serve_api(settings: Settings) -> None:
     )
     arrivals = LedgerArrivals(process.database)
 
+    async def told() -> AsyncIterator[str]:
+        async for ids in arrivals.answers():
+            context.answered(ids)
+            yield ids
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await process.database.open()
-        async with background(wake_on(arrivals.answers, context.answered), wake_on(arrivals.events, context.happened)):
+        async with background(wake_on(told), wake_on(arrivals.events, context.happened)):
             yield
         await process.database.close()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 
@@ -56,6 +57,30 @@ class Broadcast:
         return Hint(self._event)
 
 
+class Answers(Broadcast):
+    """Wakes who waits for the requests that were answered, and who waits for any."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        super().__init__()
+        self._of: WeakValueDictionary[UUID, asyncio.Event] = WeakValueDictionary()
+
+    def __call__(self, ids: str = "") -> None:
+        """Wake those who wait for these requests, by their ids with spaces between; everyone, where none is named."""
+        super().__call__()
+        for request in map(UUID, ids.split()) if ids else list(self._of):
+            event = self._of.pop(request, None)
+            if event is not None:
+                event.set()
+
+    def of(self, request: UUID) -> Hint:
+        """Return the next hint that this request was answered; taken before a look, it is not lost."""
+        event = self._of.get(request)
+        if event is None:
+            event = self._of[request] = asyncio.Event()
+        return Hint(event)
+
+
 @dataclass(frozen=True)
 class ApiContext:
     """Everything the API acts on; it writes to the request queue and nowhere else."""
@@ -80,7 +105,7 @@ class ApiContext:
     hint_forge: Callable[[], Awaitable[None]]
     """Lets whoever follows the forge look there now."""
     git: GitService
-    answered: Broadcast = field(default_factory=Broadcast)
+    answered: Answers = field(default_factory=Answers)
     happened: Broadcast = field(default_factory=Broadcast)
 
 

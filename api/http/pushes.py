@@ -243,7 +243,7 @@ class Push:
         """Return a request's answer; None for one that was never put."""
         queue = self.context.queue(tenant)
         while True:
-            hint = self.context.answered.next()
+            hint = self.context.answered.of(request)
             status = await queue.status(request)
             left = self.deadline - time.monotonic()
             if status is None or status.state is not RequestState.WAITING:

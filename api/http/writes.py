@@ -108,12 +108,10 @@ class Writes:
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
         if self.asked.dry_run:
             return await self._planned(caller, self._request(caller, ask()))
-        hint, change = self.context.answered.next(), ""
-        standing = await self._standing(caller)
+        change, standing = "", await self._standing(caller)
         if standing is None:
             try:
                 standing, change = await self._put(caller, ask)
-                await hint.wait(min(self.asked.wait, LOOK_AGAIN_SECONDS))
             except Refusal:
                 # Sent twice at once, the first may be what the second is refused for.
                 standing = await self._standing(caller)
@@ -127,10 +125,14 @@ class Writes:
         return await self.context.queue(caller.tenant).keyed(key) if key else None
 
     async def _put(self, caller: Caller, ask: Callable[[], Ask]) -> tuple[RequestId, str]:
-        """Make what is asked for durable; return its id, and the change that it will open."""
+        """Make what is asked for durable, give it a while; return its id, and the change that it will open."""
         request = replace(self._request(caller, ask()), key=self.asked.request_key(caller))
         change = _change_of(await self._decided(caller, request))
-        return await self.context.queue(caller.tenant).put(request), change
+        hint = self.context.answered.of(request.id)
+        standing = await self.context.queue(caller.tenant).put(request)
+        if standing == request.id:
+            await hint.wait(min(self.asked.wait, LOOK_AGAIN_SECONDS))
+        return standing, change
 
     def _request(self, caller: Caller, asked: Ask) -> WriteRequest:
         if asked.request is not None:
@@ -242,7 +244,7 @@ async def answered(context: ApiContext, tenant: str, request: UUID, wait: float)
     """Return the request's status: as soon as it is answered, at the latest after `wait` seconds."""
     queue, deadline = context.queue(tenant), time.monotonic() + wait
     while True:
-        hint = context.answered.next()
+        hint = context.answered.of(request)
         status = await queue.status(request)
         if status is None:
             raise Waiting(f"request {request} is not to be found")

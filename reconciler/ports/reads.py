@@ -153,7 +153,7 @@ class Arrivals(Protocol):
     """Hints that something may have changed."""
 
     def answers(self) -> AsyncIterator[str]:
-        """Yield whenever requests were answered."""
+        """Yield the ids of requests that were answered, with spaces between."""
         ...
 
     def events(self) -> AsyncIterator[str]:

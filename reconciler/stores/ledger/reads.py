@@ -128,7 +128,7 @@ class LedgerArrivals:
         self._database = database
 
     def answers(self) -> AsyncIterator[str]:
-        """Yield whenever requests were answered."""
+        """Yield the ids of requests that were answered, with spaces between."""
         return self._database.listen("ordain_answers")
 
     def events(self) -> AsyncIterator[str]:
