@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.process_identity import end_group, identity_of
 from reconciler.services.part import Part, Step
 
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 
 
 @dataclass
