@@ -17,12 +17,14 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import uvloop
 from rich.table import Table
 
 from reconciler.drivers.fake_pipelines import FakeProgram
@@ -54,9 +56,9 @@ SPAWN = multiprocessing.get_context("spawn")
 def tables(_: Path) -> Iterator[Table]:
     """Measure each on a ledger and a double of its own."""
     logging.disable(logging.ERROR)  # faults are what the reconciler talks about
-    yield asyncio.run(measure_submissions())
-    yield asyncio.run(measure_faults())
-    yield asyncio.run(measure_watching())
+    yield uvloop.run(measure_submissions())
+    yield uvloop.run(measure_faults())
+    yield uvloop.run(measure_watching())
 
 
 async def measure_submissions() -> Table:
@@ -228,9 +230,12 @@ class World:
 
     def count(self, condition: str) -> int:
         """Return how many rows are like that."""
-        with psycopg.connect(self.settings.postgres_dsn(PostgresRole.OWNER)) as connection:
-            row = connection.execute(f"SELECT count(*) FROM runs WHERE {condition}").fetchone()  # noqa: S608 - ours
+        row = self._connection.execute(f"SELECT count(*) FROM runs WHERE {condition}").fetchone()  # noqa: S608 - ours
         return int(row[0]) if row else 0
+
+    @cached_property
+    def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.settings.postgres_dsn(PostgresRole.OWNER), autocommit=True)
 
     async def _ask(self, count: int) -> None:
         database = Database(self.settings.postgres_dsn(PostgresRole.WORKER))
@@ -244,7 +249,8 @@ async def world(**words: Any) -> AsyncIterator[World]:
     """Start Postgres and the double; end and remove everything after the body."""
     root = Path(tempfile.mkdtemp(prefix="ordain-"))  # short: unix sockets lie in it
     settings = settings_at(root)
-    server = Server(await postgres(settings))
+    # On a loop of its own: how it is started is the supervisor's, which is not on uvloop.
+    server = Server(await asyncio.to_thread(lambda: asyncio.run(postgres(settings))))
     try:
         await asyncio.to_thread(server.start)
         await migrate(settings.postgres_dsn(PostgresRole.OWNER))

@@ -34,6 +34,8 @@ class LedgerRuns:
         """Use the workers' connections."""
         self._database = database
         self._requests = LedgerQueue(database)
+        self._given_back: set[tuple[RunUid, int, int]] = set()
+        """Leases that ended with what was noted under them: giving each back once more costs a transaction a step."""
 
     async def cursor(self) -> str | None:
         """Return the newest commit of main whose runs are in the ledger."""
@@ -58,7 +60,10 @@ class LedgerRuns:
         try:
             yield run
         finally:
-            await self._release(run)
+            if _lease(run) in self._given_back:
+                self._given_back.discard(_lease(run))
+            else:
+                await self._release(run)
 
     async def claim(self, run: RunRow, limit: int) -> bool:
         """Write ahead `submitting` unless `limit` runs of the project are under way; return whether it was."""
@@ -69,7 +74,8 @@ class LedgerRuns:
             if row is not None and row["count"] >= limit:
                 return False
             done = await connection.execute(SQL["claim"], _key(run))
-            return done.rowcount == 1
+        self._given_back.add(_lease(run))
+        return done.rowcount == 1
 
     async def begin(self, run: RunRow, delivery: Delivery) -> None:
         """Write ahead that the run is handed to the engine now, and what the engine promises; raises Conflict."""
@@ -94,6 +100,7 @@ class LedgerRuns:
             for task in step.seen.tasks if step.seen else ():
                 await connection.execute(SQL["put_task"], _task_row(run, task))
             await add_facts(connection, step.facts)
+        self._given_back.add(_lease(run))
 
     async def note(self, run: RunRow, reason: str) -> None:
         """Say why a leased run gets no further for now; the next record says something else."""
@@ -151,6 +158,10 @@ class LedgerRuns:
     async def _release(self, run: RunRow) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(SQL["release"], _key(run))
+
+
+def _lease(run: RunRow) -> tuple[RunUid, int, int]:
+    return run.uid, run.attempt, run.fence
 
 
 def _key(run: RunRow) -> dict[str, Any]:

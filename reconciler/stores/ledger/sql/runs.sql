@@ -42,7 +42,7 @@ SELECT count(*) AS count FROM runs
 WHERE tenant = %(tenant)s AND project = %(project)s AND state IN ('submitting', 'submitted', 'running', 'registering')
 
 -- name: claim
-UPDATE runs SET state = 'submitting', failures = 0, due_at = now()
+UPDATE runs SET state = 'submitting', failures = 0, due_at = now(), lease_until = 'epoch'
 WHERE uid = %(uid)s AND attempt = %(attempt)s AND fence = %(fence)s AND state = 'created'
 
 -- name: begin
