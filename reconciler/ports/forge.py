@@ -3,93 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
-CHANGE_BRANCHES = "change/"
-"""The branches of changes begin so; the rest of the name is the change's id."""
-
-
-class PullState(StrEnum):
-    """What became of a pull request."""
-
-    OPEN = "open"
-    MERGED = "merged"
-    CLOSED = "closed"
-
-
-class Verdict(StrEnum):
-    """What a check came to."""
-
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A change as it is put before people: its branch is on the forge already."""
-
-    branch: str
-    head: str
-    """The commit of the branch that the plan is of."""
-    title: str
-    plan: str
-    """Markdown, which begins with a marker of its own line by which it is found again."""
-
-
-@dataclass(frozen=True)
-class PullRequest:
-    """A pull request from a branch `change/…` of the same repository onto main."""
-
-    number: int
-    branch: str
-    head: str
-    title: str
-    author: str
-    """The account that opened it."""
-    state: PullState
-    url: str
-
-
-@dataclass(frozen=True)
-class Review:
-    """The last word of one person on a pull request; comments without a verdict are none."""
-
-    by: str
-    """The account, in small letters: forges tell none apart by case."""
-    approves: bool
-    head: str
-    """The commit that was the head when they said it."""
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of a commit, the newest of its name."""
-
-    name: str
-    verdict: Verdict
-    summary: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class PullDetails:
-    """A pull request with what people and checks say of it."""
-
-    pull: PullRequest
-    reviews: tuple[Review, ...]
-    """One a person, dismissed ones left out."""
-    checks: tuple[Check, ...]
-    """Those of the head."""
-
-    @property
-    def approvals(self) -> tuple[Review, ...]:
-        """The reviews that approve the head as it is now."""
-        return tuple(each for each in self.reviews if each.approves and each.head == self.pull.head)
+from reconciler.planning.forge import Check, Proposal, PullDetails, PullRequest, PullState
 
 
 class Forge(Protocol):
@@ -120,6 +36,10 @@ class Forge(Protocol):
         """Return the open pull requests, oldest first. Asking again and again costs the forge little."""
         ...
 
+    async def latest(self, branch: str) -> PullRequest | None:
+        """Return the pull request of a branch: the open one, or else the newest of those that ended."""
+        ...
+
     async def show(self, number: int) -> PullDetails | None:
         """Return one pull request with its reviews and checks, or None where there is none of that number."""
         ...
@@ -138,4 +58,8 @@ class Forge(Protocol):
 
     async def close(self, number: int, reason: str) -> None:
         """Close an open pull request with a comment; one that is not open stays as it is."""
+        ...
+
+    async def comment(self, number: int, text: str) -> None:
+        """Say something on a pull request; what is asked twice is said twice."""
         ...

@@ -43,6 +43,10 @@ class Remote(Protocol):
         """Return the commits of those of `refs` that are there now."""
         ...
 
+    def refs(self, folder: str) -> Mapping[str, str]:
+        """Return the commits of all refs below `folder`, such as `refs/heads/change`, by the rest of their names."""
+        ...
+
     def fetch(self, ref: str, into: str) -> None:
         """Bring the objects of the remote's `ref` here, checked and durable, and set the ref `into` to it."""
         ...

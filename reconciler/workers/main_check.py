@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from intents.kinds import platform as kinds
 from intents.tree import Tree
 from reconciler.planning.foreign import foreign_problems, summary
-from reconciler.ports.forge import Check, Forge, Verdict
+from reconciler.planning.forge import Check, Verdict
+from reconciler.ports.forge import Forge
 from reconciler.ports.repository import CommitInfo, Repository
 from reconciler.workers.loop import Turned
 from reconciler.workers.tree_at_head import TreeAtHead

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.planning.forge import Check, Proposal, PullRequest, PullState, Verdict
 from reconciler.planning.plan.markdown import MARKER
 from reconciler.planning.remote import Attempt
 from reconciler.ports.errors import Conflict, Stalled, Waiting
-from reconciler.ports.forge import Check, Forge, Proposal, PullRequest, PullState, Verdict
+from reconciler.ports.forge import Forge
 from reconciler.ports.remote import RefUpdate
 from reconciler.ports.repository import MAIN, NewCommit, Signature
 from reconciler.stores.git.repository import GitRepository
@@ -105,6 +106,7 @@ async def test_a_change_becomes_a_pull_request(platform: Platform, forge: Forge)
         author=platform.world.names[BOT],
         state=PullState.OPEN,
         url=made.url,
+        updated_at=made.updated_at,
     )
     assert made == expected
     assert platform.world.url in made.url
@@ -183,7 +185,8 @@ async def test_the_last_word_of_each_counts(platform: Platform, forge: Forge) ->
     world.dismiss(number, bens)
     details = await forge.show(number)
     assert details is not None
-    assert [each.by for each in details.reviews] == [world.names[ANA]]
+    words = {each.by: each.approves for each in details.reviews}
+    assert words == {world.names[ANA]: False, world.names[BEN]: False}, "what was dismissed approves nothing"
 
 
 async def test_nobody_approves_their_own(platform: Platform, forge: Forge) -> None:
@@ -211,6 +214,7 @@ async def test_checks_are_set_once_and_read_back(platform: Platform, forge: Forg
     assert names["ordain/plan"].verdict is Verdict.FAILURE
     assert names["ordain/plan"].url == failed.url
     assert names["ordain/plan"].summary.startswith("a quota is exceeded")
+    assert all(each.at is not None and each.at.tzinfo for each in details.checks)
     asked = platform.world.act(ANA, "GET", f"/commits/{proposal.head}/status")
     assert asked["total_count"] == 2
 
@@ -256,9 +260,12 @@ async def test_a_button_that_a_person_presses_is_followed(platform: Platform, fo
     number = (await forge.propose(proposal)).number
     platform.push(MAIN, platform.root, platform.commit(platform.root, {"b": b"1"}, "Another"))
     platform.world.press_merge(number, how)
-    assert await state_of(forge, number) is PullState.MERGED
     platform.remote.fetch(MAIN, "refs/ordain/fetched")
     main = platform.main()
+    details = await forge.show(number)
+    assert details is not None
+    assert (details.pull.state, details.commit) == (PullState.MERGED, main)
+    assert details.ended_by == platform.world.names[ANA]
     assert platform.repository.descends(main, platform.root)
     assert platform.repository.read(main, "file-1") == b"2"
     line = platform.repository.between(platform.root, main)
@@ -274,8 +281,60 @@ async def test_a_change_can_be_closed(platform: Platform, forge: Forge) -> None:
     assert await state_of(forge, number) is PullState.CLOSED
     await forge.close(number, "The request was withdrawn.")
     assert await forge.list() == []
-    again = await forge.propose(proposal)
-    assert again.number != number, "what is proposed again is a new pull request"
+    for _ in range(2):
+        again = await forge.propose(proposal)
+        assert again.number > number, "what is proposed again is a new pull request"
+        assert await forge.propose(proposal) == await forge.latest(proposal.branch) == again
+        await forge.close(again.number, "Once more.")
+        assert (await latest(forge, proposal.branch)).number == again.number
+        number = again.number
+
+
+async def latest(forge: Forge, branch: str) -> PullRequest:
+    found = await forge.latest(branch)
+    assert found is not None
+    return found
+
+
+async def test_who_closed_it_is_told(platform: Platform, forge: Forge) -> None:
+    world, proposal = platform.world, platform.change()
+    assert await forge.latest(proposal.branch) is None
+    number = (await forge.propose(proposal)).number
+    details = await forge.show(number)
+    assert details is not None
+    assert (details.ended_by, details.commit) == ("", "")
+    world.act(ANA, "PATCH", f"/pulls/{number}", {"state": "closed"})
+    details = await forge.show(number)
+    assert details is not None
+    assert (details.pull.state, details.ended_by, details.commit) == (PullState.CLOSED, world.names[ANA], "")
+
+
+async def test_a_branch_that_a_person_deletes_closes_its_pull_request(platform: Platform, forge: Forge) -> None:
+    world, proposal = platform.world, platform.change()
+    number = (await forge.propose(proposal)).number
+    theirs = world.remote(platform.repository.path, ANA)
+    assert theirs.refs("refs/heads/change") == {"1": proposal.head}
+    theirs.push([RefUpdate("refs/heads/change/1", proposal.head, None)])
+    async with asyncio.timeout(SEEN_WITHIN_SECONDS):
+        while (await latest(forge, proposal.branch)).state is PullState.OPEN:
+            await asyncio.sleep(0.1)
+    details = await forge.show(number)
+    assert details is not None
+    assert details.ended_by == world.names[ANA]
+
+
+async def test_what_happens_to_a_pull_request_moves_its_time(platform: Platform, forge: Forge) -> None:
+    world, proposal = platform.world, platform.change()
+    number = (await forge.propose(proposal)).number
+    seen = [(await forge.list())[0].updated_at]
+    await asyncio.sleep(1.1)  # forges count in seconds
+    review = world.review(number, ANA)
+    seen.append((await forge.list())[0].updated_at)
+    await asyncio.sleep(1.1)
+    world.dismiss(number, review)
+    seen.append((await forge.list())[0].updated_at)
+    assert seen[0] < seen[1] < seen[2]
+    await forge.comment(number, "Seen.")
 
 
 async def test_what_is_no_change_of_ours_is_not_listed(platform: Platform, forge: Forge) -> None:

@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from reconciler.planning.forge import Proposal
 from reconciler.planning.rate_limits import RESERVE
 from reconciler.planning.remote import Attempt
 from reconciler.ports.errors import Stalled, Waiting
-from reconciler.ports.forge import Proposal
 from reconciler.ports.remote import RefUpdate
 from reconciler.ports.repository import MAIN
 from reconciler.stores.forges import client as module

@@ -55,8 +55,19 @@ class Pull:
     base: str
     state: str = "open"
     merged_as: str | None = None
+    ended_by: str | None = None
+    updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     reviews: list[Review] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+
+    def end(self, user: str, merged_as: str | None = None) -> None:
+        """Close it, as merged where a commit is named."""
+        self.state, self.merged_as, self.ended_by = "closed", merged_as, user
+        self.touch()
+
+    def touch(self) -> None:
+        """Note that something happened to it."""
+        self.updated_at = datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ class Dialect(Protocol):
         ...
 
     def pushed(self, forge: Forge) -> None:
-        """Do what the forge does after a push."""
+        """Do what the forge does after a push, besides closing what has no branch any more."""
         ...
 
     def event(self, forge: Forge, name: str) -> tuple[bytes, Mapping[str, str]]:
@@ -149,8 +160,17 @@ class Forge:
         """Return a pull request, its head where the branch is."""
         found = next((each for each in self.pulls if each.number == number), None)
         if found is not None and found.state == "open":
-            found.head = self.head(f"refs/heads/{found.branch}") or found.head
+            head = self.head(f"refs/heads/{found.branch}") or found.head
+            if head != found.head:
+                found.head = head
+                found.touch()
         return found
+
+    def close_without_branch(self, user: str) -> None:
+        """Close the pull requests whose branch is gone, as both forges do."""
+        for each in self.pulls:
+            if each.state == "open" and self.head(f"refs/heads/{each.branch}") is None:
+                each.end(user)
 
     def open_of(self, branch: str) -> Pull | None:
         """Return the open pull request of a branch."""
@@ -169,7 +189,7 @@ class Forge:
         words = ["git", "merge-base", "--is-ancestor", commit, MAIN]
         return subprocess.run(words, cwd=self.git_dir, capture_output=True, check=False).returncode == 0
 
-    def land(self, pull: Pull, how: str, message: str) -> str | None:
+    def land(self, pull: Pull, how: str, message: str, user: str) -> str | None:
         """Merge as the button does: `merge`, `squash` or `rebase`; None where the branches conflict."""
         try:
             tree = self.git("merge-tree", "--write-tree", MAIN, pull.head)
@@ -179,7 +199,7 @@ class Forge:
         said = message if how != "rebase" else self.git("log", "-1", "--format=%B", pull.head)
         made = self.git("commit-tree", tree, *parents, given=f"{said}\n".encode())
         self.git("update-ref", MAIN, made)
-        pull.state, pull.merged_as = "closed", made
+        pull.end(user, made)
         return made
 
     def deliver(self, name: str, url: str = "") -> int:
@@ -193,6 +213,17 @@ class Forge:
 def signature(secret: str, body: bytes) -> str:
     """Return what a webhook's signature is made of: the HMAC-SHA256 of the body, in hexadecimal digits."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def status_of(asked: Asked, field_: str) -> dict[str, str]:
+    """Return a status as it is kept; `field_` is what the forge calls its state."""
+    return {
+        field_: asked.body["state"],
+        "context": asked.body["context"],
+        "description": asked.body.get("description", ""),
+        "target_url": asked.body.get("target_url", ""),
+        "created_at": stamp(datetime.now(UTC)),
+    }
 
 
 def stamp(at: datetime) -> str:
@@ -279,6 +310,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/git-receive-pack") and self.command == "POST":
             with forge.lock:
                 forge.dialect.pushed(forge)
+                forge.close_without_branch(user)
         forge.after_git(self.path)
         self._send(*answer)
 

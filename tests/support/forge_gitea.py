@@ -12,7 +12,20 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from tests.support.forge_double import MAIN, NAME, OWNER, TOKENS, Answer, Asked, Forge, Pull, Review, signature, stamp
+from tests.support.forge_double import (
+    MAIN,
+    NAME,
+    OWNER,
+    TOKENS,
+    Answer,
+    Asked,
+    Forge,
+    Pull,
+    Review,
+    signature,
+    stamp,
+    status_of,
+)
 
 REPO = f"/repos/{OWNER}/{NAME}"
 MOST_ITEMS = 50
@@ -55,6 +68,7 @@ class GiteaDialect:
             ("POST", f"{pull}/reviews", review),
             ("POST", rf"{pull}/reviews/(\d+)/dismissals", dismiss),
             ("POST", rf"{REPO}/issues/(\d+)/comments", comment),
+            ("GET", rf"{REPO}/issues/(\d+)/timeline", timeline),
             ("POST", rf"{REPO}/statuses/(\w+)", set_status),
             ("GET", rf"{REPO}/commits/(\w+)/status", status),
         ]
@@ -68,17 +82,18 @@ class GiteaDialect:
         if asked.body.get("head_commit_id", found.head) != found.head:
             return said(HTTPStatus.CONFLICT, "head out of date")
         if asked.body["Do"] == "manually-merged":
-            return self._merged_by_hand(forge, found, asked.body["MergeCommitID"])
-        made = forge.land(found, asked.body["Do"], f"{found.title} (#{number})")
+            return self._merged_by_hand(forge, found, asked)
+        made = forge.land(found, asked.body["Do"], f"{found.title} (#{number})", asked.user)
         return Answer(HTTPStatus.OK) if made else said(HTTPStatus.CONFLICT, "merge conflict")
 
-    def _merged_by_hand(self, forge: Forge, pull: Pull, commit: str) -> Answer:
+    def _merged_by_hand(self, forge: Forge, pull: Pull, asked: Asked) -> Answer:
         if not self.allow_manual_merge:
             detail = "manually-merged is not allowed an allowed merge style for this repository"
             return said(HTTPStatus.METHOD_NOT_ALLOWED, detail)
+        commit = asked.body["MergeCommitID"]
         if not forge.contains(commit):
             return said(HTTPStatus.CONFLICT, "Wrong commit ID")
-        pull.state, pull.merged_as = "closed", commit
+        pull.end(asked.user, commit)
         return Answer(HTTPStatus.OK)
 
     def pushed(self, forge: Forge) -> None:
@@ -114,7 +129,9 @@ def shown(forge: Forge, pull: Pull) -> dict[str, Any]:
         "html_url": f"{forge.url}/pulls/{pull.number}",
         "mergeable": True,
         "merged": pull.merged_as is not None,
-        "merged_at": stamp(datetime.now(UTC)) if pull.merged_as else None,
+        "merged_at": stamp(pull.updated_at) if pull.merged_as else None,
+        "merged_by": {"login": pull.ended_by} if pull.merged_as else None,
+        "updated_at": stamp(pull.updated_at),
         "merge_commit_sha": pull.merged_as,
         "base": {"label": "main", "ref": "main", "sha": pull.base, "repo_id": 1, "repo": repo},
         "head": {"label": pull.branch, "ref": pull.branch, "sha": pull.head, "repo_id": 1, "repo": repo},
@@ -127,9 +144,8 @@ def one(forge: Forge, _: Asked, number: str) -> Answer:
 
 
 def of_branch(forge: Forge, _: Asked, branch: str) -> Answer:
-    """Return the newest pull request of a branch, an open one first."""
-    mine = [each for each in forge.pulls if each.branch == unquote(branch)]
-    found = forge.open_of(unquote(branch)) or next(reversed(mine), None)
+    """Return any pull request of a branch: of several, an older one."""
+    found = next((each for each in forge.pulls if each.branch == unquote(branch)), None)
     return said(HTTPStatus.NOT_FOUND, "not found") if found is None else one(forge, _, str(found.number))
 
 
@@ -142,8 +158,10 @@ def page(forge: Forge, asked: Asked, rows: list[dict[str, Any]]) -> Answer:
 
 
 def pulls(forge: Forge, asked: Asked) -> Answer:
-    found = [forge.pull(each.number) for each in forge.pulls if each.state == asked.query["state"]]
-    return page(forge, asked, [shown(forge, each) for each in found if each])
+    """Return pull requests, the newest first unless asked otherwise."""
+    numbers = [each.number for each in forge.pulls if asked.query["state"] in {"all", each.state}]
+    ordered = numbers if asked.query.get("sort") == "oldest" else numbers[::-1]
+    return page(forge, asked, [shown(forge, each) for number in ordered if (each := forge.pull(number))])
 
 
 def open_pull(forge: Forge, asked: Asked) -> Answer:
@@ -162,9 +180,16 @@ def edit_pull(forge: Forge, asked: Asked, number: str) -> Answer:
         return said(HTTPStatus.NOT_FOUND, "not found")
     if found.merged_as and "state" in asked.body:
         return said(HTTPStatus.PRECONDITION_FAILED, "cannot change state of this pull request, it was already merged")
-    for key, value in asked.body.items():
-        setattr(found, key, value)
+    edit(found, asked)
     return Answer(HTTPStatus.CREATED, shown(forge, found))
+
+
+def edit(pull: Pull, asked: Asked) -> None:
+    """Let a person change the text of a pull request, or close it."""
+    for key, value in asked.body.items():
+        setattr(pull, key, value)
+    pull.ended_by = asked.user if pull.state == "closed" else None
+    pull.touch()
 
 
 def review_shown(pull: Pull, each: Review) -> dict[str, Any]:
@@ -196,6 +221,7 @@ def review(forge: Forge, asked: Asked, number: str) -> Answer:
     state = RESULT[asked.body["event"]]
     made = Review(len(found.reviews) + 1, asked.user, state, found.head, datetime.now(UTC))
     found.reviews.append(made)
+    found.touch()
     return Answer(HTTPStatus.OK, review_shown(found, made))
 
 
@@ -204,6 +230,7 @@ def dismiss(forge: Forge, _: Asked, number: str, review_id: str) -> Answer:
     assert found is not None
     made = found.reviews[int(review_id) - 1]
     made.dismissed = True
+    found.touch()
     return Answer(HTTPStatus.OK, review_shown(found, made))
 
 
@@ -212,16 +239,21 @@ def comment(forge: Forge, asked: Asked, number: str) -> Answer:
     if found is None:
         return said(HTTPStatus.NOT_FOUND, "not found")
     found.comments.append(asked.body["body"])
+    found.touch()
     return Answer(HTTPStatus.CREATED, {"id": len(found.comments), "body": asked.body["body"]})
 
 
+def timeline(forge: Forge, asked: Asked, number: str) -> Answer:
+    found = forge.pull(int(number))
+    if found is None:
+        return said(HTTPStatus.NOT_FOUND, "not found")
+    events = [("pull_push", found.author), *([("close", found.ended_by)] if found.state == "closed" else [])]
+    rows = [{"id": id_, "type": type_, "user": {"login": user}} for id_, (type_, user) in enumerate(events)]
+    return page(forge, asked, rows)
+
+
 def set_status(forge: Forge, asked: Asked, commit: str) -> Answer:
-    made = {
-        "status": asked.body["state"],
-        "context": asked.body["context"],
-        "description": asked.body.get("description", ""),
-        "target_url": asked.body.get("target_url", ""),
-    }
+    made = status_of(asked, "status")
     forge.statuses.setdefault(commit, []).append(made)
     return Answer(HTTPStatus.CREATED, made)
 

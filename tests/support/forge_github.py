@@ -15,7 +15,22 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from tests.support.forge_double import MAIN, NAME, OWNER, TOKENS, Answer, Asked, Forge, Pull, Review, signature, stamp
+from tests.support.forge_double import (
+    BOT,
+    MAIN,
+    NAME,
+    OWNER,
+    TOKENS,
+    Answer,
+    Asked,
+    Forge,
+    Pull,
+    Review,
+    signature,
+    stamp,
+    status_of,
+)
+from tests.support.forge_gitea import edit
 
 REPO = f"/repos/{OWNER}/{NAME}"
 INSTALLATION = 4711
@@ -97,6 +112,7 @@ class GitHubDialect:
             ("POST", f"{pull}/reviews", review),
             ("PUT", rf"{pull}/reviews/(\d+)/dismissals", dismiss),
             ("POST", rf"{REPO}/issues/(\d+)/comments", comment),
+            ("GET", rf"{REPO}/issues/(\d+)", issue),
             ("POST", rf"{REPO}/statuses/(\w+)", set_status),
             ("GET", rf"{REPO}/commits/(\w+)/status", status),
             ("GET", rf"{REPO}/commits/(\w+)/check-runs", self._runs),
@@ -121,7 +137,7 @@ class GitHubDialect:
         """Mark as merged what main has got: GitHub looks at every push for that."""
         for each in forge.pulls:
             if each.state == "open" and (found := forge.pull(each.number)) and forge.contains(found.head):
-                each.state, each.merged_as = "closed", found.head
+                each.end(BOT, found.head)
 
     def event(self, forge: Forge, name: str) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers of a webhook's delivery, signed."""
@@ -159,14 +175,16 @@ def shown(forge: Forge, pull: Pull) -> dict[str, Any]:
         "head": {"ref": pull.branch, "label": f"{OWNER}:{pull.branch}", "sha": pull.head, "repo": repo},
         "base": {"ref": "main", "label": f"{OWNER}:main", "sha": pull.base, "repo": repo},
         "merged": pull.merged_as is not None,
-        "merged_at": stamp(datetime.now(UTC)) if pull.merged_as else None,
+        "merged_at": stamp(pull.updated_at) if pull.merged_as else None,
+        "merged_by": {"login": pull.ended_by} if pull.merged_as else None,
+        "updated_at": stamp(pull.updated_at),
         "merge_commit_sha": pull.merged_as,
     }
 
 
 def in_list(forge: Forge, pull: Pull) -> dict[str, Any]:
-    """Return a pull request as lists have it: without `merged`."""
-    return {key: value for key, value in shown(forge, pull).items() if key != "merged"}
+    """Return a pull request as lists have it: without `merged` and `merged_by`."""
+    return {key: value for key, value in shown(forge, pull).items() if key not in {"merged", "merged_by"}}
 
 
 def one(forge: Forge, number: str, show: Callable[[Forge, Pull], dict[str, Any]]) -> Answer:
@@ -183,10 +201,22 @@ def page(forge: Forge, asked: Asked, rows: list[dict[str, Any]]) -> Answer:
 
 
 def pulls(forge: Forge, asked: Asked) -> Answer:
+    """Return pull requests, the newest first unless asked otherwise."""
     branch = asked.query.get("head", "").removeprefix(f"{OWNER}:")
-    found = [each for each in forge.pulls if branch in {"", each.branch} and each.state == asked.query["state"]]
-    shown_ = [in_list(forge, pull) for each in found if (pull := forge.pull(each.number))]
-    return page(forge, asked, shown_)
+    found = [
+        each for each in forge.pulls if branch in {"", each.branch} and asked.query["state"] in {"all", each.state}
+    ]
+    ordered = found if asked.query.get("direction") == "asc" else found[::-1]
+    return page(forge, asked, [in_list(forge, pull) for each in ordered if (pull := forge.pull(each.number))])
+
+
+def issue(forge: Forge, _: Asked, number: str) -> Answer:
+    """Return a pull request as an issue, which tells who closed it."""
+    found = forge.pull(int(number))
+    if found is None:
+        return said(HTTPStatus.NOT_FOUND, "Not Found")
+    closed_by = {"login": found.ended_by} if found.ended_by else None
+    return Answer(HTTPStatus.OK, {"number": found.number, "state": found.state, "closed_by": closed_by})
 
 
 def open_pull(forge: Forge, asked: Asked) -> Answer:
@@ -209,8 +239,7 @@ def edit_pull(forge: Forge, asked: Asked, number: str) -> Answer:
         return said(HTTPStatus.NOT_FOUND, "Not Found")
     if len(asked.body.get("body", "")) > 65_536:
         return invalid("body is too long (maximum is 65536 characters)")
-    for key, value in asked.body.items():
-        setattr(found, key, value)
+    edit(found, asked)
     return Answer(HTTPStatus.OK, shown(forge, found))
 
 
@@ -220,7 +249,7 @@ def merge_pull(forge: Forge, asked: Asked, number: str) -> Answer:
         return said(HTTPStatus.METHOD_NOT_ALLOWED, "Pull Request is not mergeable")
     if asked.body.get("sha", found.head) != found.head:
         return said(HTTPStatus.CONFLICT, "Head branch was modified. Review and try the merge again.")
-    made = forge.land(found, asked.body["merge_method"], f"{found.title} (#{number})")
+    made = forge.land(found, asked.body["merge_method"], f"{found.title} (#{number})", asked.user)
     if made is None:
         return said(HTTPStatus.METHOD_NOT_ALLOWED, "Pull Request is not mergeable")
     return Answer(HTTPStatus.OK, {"sha": made, "merged": True, "message": "Pull Request successfully merged"})
@@ -252,6 +281,7 @@ def review(forge: Forge, asked: Asked, number: str) -> Answer:
         return said(HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable Entity", errors=errors)
     made = Review(len(found.reviews) + 1, asked.user, RESULT[asked.body["event"]], found.head, datetime.now(UTC))
     found.reviews.append(made)
+    found.touch()
     return Answer(HTTPStatus.OK, review_shown(made))
 
 
@@ -260,6 +290,7 @@ def dismiss(forge: Forge, _: Asked, number: str, review_id: str) -> Answer:
     assert found is not None
     made = found.reviews[int(review_id) - 1]
     made.dismissed = True
+    found.touch()
     return Answer(HTTPStatus.OK, review_shown(made))
 
 
@@ -268,6 +299,7 @@ def comment(forge: Forge, asked: Asked, number: str) -> Answer:
     if found is None:
         return said(HTTPStatus.NOT_FOUND, "Not Found")
     found.comments.append(asked.body["body"])
+    found.touch()
     return Answer(HTTPStatus.CREATED, {"id": len(found.comments), "body": asked.body["body"]})
 
 
@@ -275,7 +307,7 @@ def set_status(forge: Forge, asked: Asked, commit: str) -> Answer:
     if len(asked.body["description"]) > 140:
         errors = [{"resource": "Status", "field": "description", "code": "custom"}]
         return said(HTTPStatus.UNPROCESSABLE_ENTITY, "Validation Failed", errors=errors)
-    made = {"target_url": "", **asked.body}
+    made = status_of(asked, "state")
     forge.statuses.setdefault(commit, []).append(made)
     return Answer(HTTPStatus.CREATED, made)
 

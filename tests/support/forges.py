@@ -85,9 +85,22 @@ class World:
     def press_merge(self, number: int, how: str, who: str = ANA) -> None:
         """Let a person press the merge button: `merge`, `squash` or `rebase`."""
         if self.provider is ForgeProvider.GITEA:
-            self.act(who, "POST", f"/pulls/{number}/merge", {"Do": how})
+            self._press_until_taken(number, how, who)
         else:
             self.act(who, "PUT", f"/pulls/{number}/merge", {"merge_method": how})
+
+    def _press_until_taken(self, number: int, how: str, who: str) -> None:
+        """Press again while Gitea still looks whether there are conflicts: then it answers "try again later"."""
+        deadline = time.monotonic() + SEEN_WITHIN_SECONDS
+        while True:
+            try:
+                self.act(who, "POST", f"/pulls/{number}/merge", {"Do": how})
+            except AssertionError as refused:
+                if "try again later" not in str(refused) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
 
 @contextmanager

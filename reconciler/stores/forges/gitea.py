@@ -7,17 +7,24 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.ports.forge import Check, PullDetails, PullRequest, PullState, Verdict
+from reconciler.planning.forge import Check, PullDetails, PullRequest, PullState
 from reconciler.stores.forges.client import ForgeClient, Token
-from reconciler.stores.forges.pull_requests import PullRequests
-from reconciler.stores.forges.pulls import is_change, last_words, pull_from, repository_of, review_from
+from reconciler.stores.forges.pull_requests import PullRequests, status_from
+from reconciler.stores.forges.pulls import (
+    account,
+    is_change,
+    last_words,
+    newest_of,
+    pull_from,
+    repository_of,
+    review_from,
+)
 
 PAGE = "limit=50"
 """What an instance gives at once, unless its settings say otherwise (`MAX_RESPONSE_ITEMS`)."""
 LANDED = "This change is on main as {}."
 
 _VERDICTS = {"APPROVED", "REQUEST_CHANGES"}
-_STATUSES = {"pending": Verdict.PENDING, "success": Verdict.SUCCESS, "warning": Verdict.SUCCESS}
 
 
 def api_of(url: str) -> str:
@@ -47,9 +54,10 @@ class GiteaForge(PullRequests):
             return None
         pull = pull_from(row)
         reviews = await self._client.pages(f"/pulls/{number}/reviews?{PAGE}")
-        words = (each for each in reviews if each["state"] in _VERDICTS and not each["dismissed"])
-        approving = last_words(review_from(each, "APPROVED") for each in words)
-        return PullDetails(pull, approving, await self._statuses(pull.head))
+        words = last_words(review_from(each) for each in reviews if each["state"] in _VERDICTS)
+        ended_by = account(row, "merged_by") or await self._closed_by(pull)
+        commit = str(row["merge_commit_sha"] or "") if pull.state is PullState.MERGED else ""
+        return PullDetails(pull, words, await self._statuses(pull.head), ended_by, commit)
 
     async def merge(self, number: int, head: str) -> PullState:
         """Mark a pull request as merged by hand; close it with a comment where the repository allows no such marks."""
@@ -63,16 +71,22 @@ class GiteaForge(PullRequests):
             await self.close(number, LANDED.format(head))
         return (await self._at_head(number, head)).state
 
-    async def _open_of(self, branch: str) -> Mapping[str, Any] | None:
-        row = await self._look_up(f"/pulls/main/{quote(branch, safe='')}")
-        return row if row is not None and row["state"] == "open" else None
+    async def _closed_by(self, pull: PullRequest) -> str:
+        """Return who closed a pull request: its timeline alone says so."""
+        if pull.state is not PullState.CLOSED:
+            return ""
+        events = await self._client.pages(f"/issues/{pull.number}/timeline?{PAGE}")
+        return next((account(each) for each in reversed(events) if each["type"] == "close"), "")
+
+    async def _newest_of(self, branch: str) -> Mapping[str, Any] | None:
+        # Of several it gives any one: an older one, mostly, which has ended.
+        found = await self._look_up(f"/pulls/main/{quote(branch, safe='')}")
+        if found is None or found["state"] == "open":
+            return found
+        rows = await self._client.pages(f"/pulls?state=all&base_branch=main&{PAGE}")
+        return newest_of(branch, rows) or found
 
     async def _statuses(self, commit: str) -> tuple[Check, ...]:
         rows = await self._client.pages(f"/commits/{commit}/status?{PAGE}", within="statuses")
-        found = {row["context"]: _of_status(row) for row in rows}
+        found = {row["context"]: status_from(row, "status") for row in rows}
         return tuple(found[name] for name in sorted(found))
-
-
-def _of_status(row: Mapping[str, Any]) -> Check:
-    verdict = _STATUSES.get(row["status"], Verdict.FAILURE)
-    return Check(row["context"], verdict, row["description"] or "", row["target_url"] or "")

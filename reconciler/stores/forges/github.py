@@ -12,13 +12,15 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from reconciler.planning.forge import Check, PullDetails, PullRequest, PullState, Verdict
 from reconciler.ports.errors import Waiting
-from reconciler.ports.forge import Check, PullDetails, PullRequest, PullState, Verdict
 from reconciler.stores.forges.client import ForgeClient, Token
-from reconciler.stores.forges.pull_requests import PullRequests
+from reconciler.stores.forges.pull_requests import PullRequests, status_from
 from reconciler.stores.forges.pulls import (
+    account,
     is_change,
     last_words,
+    newest_of,
     pull_from,
     repository_of,
     review_from,
@@ -30,9 +32,8 @@ ACCEPT = "application/vnd.github+json"
 SEEN_AFTER_SECONDS = 2.0
 """After a push GitHub takes a moment to see that a pull request is merged."""
 
-_VERDICTS = {"APPROVED", "CHANGES_REQUESTED"}
+_VERDICTS = {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}
 _PASSED = {"success", "neutral", "skipped"}
-_STATUSES = {"pending": Verdict.PENDING, "success": Verdict.SUCCESS}
 
 
 def api_of(url: str) -> str:
@@ -64,8 +65,10 @@ class GitHubForge(PullRequests):
             return None
         pull = pull_from(row)
         reviews = await self._client.pages(f"/pulls/{number}/reviews?{PAGE}")
-        words = (review_from(each, "APPROVED") for each in reviews if each["state"] in _VERDICTS)
-        return PullDetails(pull, last_words(words), await self._checks(pull.head))
+        words = last_words(review_from(each) for each in reviews if each["state"] in _VERDICTS)
+        ended_by = account(row, "merged_by") or await self._closed_by(pull)
+        commit = str(row["merge_commit_sha"] or "") if pull.state is PullState.MERGED else ""
+        return PullDetails(pull, words, await self._checks(pull.head), ended_by, commit)
 
     async def merge(self, number: int, head: str) -> PullState:
         """Wait for GitHub to see that main has the head."""
@@ -74,9 +77,15 @@ class GitHubForge(PullRequests):
             raise Waiting(f"GitHub has not seen yet that main has {head}", SEEN_AFTER_SECONDS)
         return pull.state
 
-    async def _open_of(self, branch: str) -> Mapping[str, Any] | None:
-        path = f"/pulls?state=open&base=main&head={quote(f'{self._owner}:{branch}', safe='')}&{PAGE}"
-        return next((row for row in await self._client.pages(path) if row["head"]["ref"] == branch), None)
+    async def _closed_by(self, pull: PullRequest) -> str:
+        """Return who closed a pull request: as an issue alone it says so."""
+        if pull.state is not PullState.CLOSED:
+            return ""
+        return account((await self._client.ask("GET", f"/issues/{pull.number}")).body, "closed_by")
+
+    async def _newest_of(self, branch: str) -> Mapping[str, Any] | None:
+        path = f"/pulls?state=all&base=main&head={quote(f'{self._owner}:{branch}', safe='')}&{PAGE}"
+        return newest_of(branch, await self._client.pages(path))
 
     async def _checks(self, commit: str) -> tuple[Check, ...]:
         runs = await self._client.pages(f"/commits/{commit}/check-runs?filter=latest&{PAGE}", within="check_runs")
@@ -85,12 +94,7 @@ class GitHubForge(PullRequests):
 
     async def _statuses(self, commit: str) -> tuple[Check, ...]:
         rows = await self._client.pages(f"/commits/{commit}/status?{PAGE}", within="statuses")
-        return tuple(_of_status(row) for row in rows)
-
-
-def _of_status(row: Mapping[str, Any]) -> Check:
-    verdict = _STATUSES.get(row["state"], Verdict.FAILURE)
-    return Check(row["context"], verdict, row["description"] or "", row["target_url"] or "")
+        return tuple(status_from(row, "state") for row in rows)
 
 
 def _of_run(row: Mapping[str, Any]) -> Check:

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from reconciler.planning.forge import Check, Proposal, PullRequest, Verdict
 from reconciler.ports.errors import Conflict, Waiting
-from reconciler.ports.forge import Check, Proposal, PullRequest
 from reconciler.stores.forges.client import ForgeClient
-from reconciler.stores.forges.pulls import pull_from, summarized, with_plan
+from reconciler.stores.forges.pulls import moment, pull_from, summarized, with_plan
 
 LOOK_AGAIN_SECONDS = 10.0
 LONGEST_BODY = 65_536
 """What GitHub takes as the text of a pull request, in characters."""
+
+
+_STATUSES = {"pending": Verdict.PENDING, "success": Verdict.SUCCESS, "warning": Verdict.SUCCESS}
 
 
 class PullRequests(ABC):
@@ -54,8 +57,17 @@ class PullRequests(ABC):
         """Close an open pull request with a comment; one that is not open stays as it is."""
         row = await self._look_up(f"/pulls/{number}")
         if row is not None and row["state"] == "open":
-            await self._client.ask("POST", f"/issues/{number}/comments", {"body": reason})
+            await self.comment(number, reason)
             await self._client.ask("PATCH", f"/pulls/{number}", {"state": "closed"})
+
+    async def comment(self, number: int, text: str) -> None:
+        """Say something on a pull request."""
+        await self._client.ask("POST", f"/issues/{number}/comments", {"body": text})
+
+    async def latest(self, branch: str) -> PullRequest | None:
+        """Return the pull request of a branch: the open one, or else the newest of those that ended."""
+        found = await self._newest_of(branch)
+        return None if found is None else pull_from(found)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -81,10 +93,20 @@ class PullRequests(ABC):
         answer = await self._client.ask("GET", path, accepted=(HTTPStatus.OK, HTTPStatus.NOT_FOUND))
         return None if answer.status == HTTPStatus.NOT_FOUND else dict(answer.body)
 
-    @abstractmethod
     async def _open_of(self, branch: str) -> Mapping[str, Any] | None:
-        """Return the open pull request of a branch onto main."""
+        found = await self._newest_of(branch)
+        return found if found is not None and found["state"] == "open" else None
+
+    @abstractmethod
+    async def _newest_of(self, branch: str) -> Mapping[str, Any] | None:
+        """Return the newest pull request of a branch onto main, an open one before all others."""
 
     @abstractmethod
     async def _statuses(self, commit: str) -> tuple[Check, ...]:
         """Return the newest status of each name that a commit has."""
+
+
+def status_from(row: Mapping[str, Any], state: str) -> Check:
+    """Return a status of either forge's answer; `state` names the field that says how it went."""
+    verdict = _STATUSES.get(row[state], Verdict.FAILURE)
+    return Check(row["context"], verdict, row["description"] or "", row["target_url"] or "", moment(row["created_at"]))

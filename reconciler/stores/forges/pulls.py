@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from reconciler.planning.forge import CHANGE_BRANCHES, PullRequest, PullState, Review
 from reconciler.ports.errors import Stalled
-from reconciler.ports.forge import CHANGE_BRANCHES, PullRequest, PullState, Review
 
 LONGEST_SUMMARY = 140
 """What GitHub takes as the description of a status."""
@@ -36,12 +36,18 @@ def pull_from(row: Mapping[str, Any]) -> PullRequest:
         author=account(row),
         state=PullState.MERGED if merged else PullState(row["state"]),
         url=str(row["html_url"]),
+        updated_at=moment(row["updated_at"]),
     )
 
 
-def account(row: Mapping[str, Any]) -> str:
+def moment(text: str) -> datetime:
+    """Return a time of either forge's answer."""
+    return datetime.fromisoformat(text)
+
+
+def account(row: Mapping[str, Any], who: str = "user") -> str:
     """Return who it is of, in small letters; empty where the account is gone."""
-    return str((row.get("user") or {}).get("login", "")).lower()
+    return str((row.get(who) or {}).get("login", "")).lower()
 
 
 def is_change(row: Mapping[str, Any]) -> bool:
@@ -60,10 +66,16 @@ def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:
     return tuple(newest[by] for by in sorted(newest))
 
 
-def review_from(row: Mapping[str, Any], approves: str) -> Review:
-    """Return a review of either forge's answer; `approves` is the state of one that approves."""
-    at = datetime.fromisoformat(row["submitted_at"])
-    return Review(account(row), row["state"] == approves, str(row["commit_id"] or ""), at)
+def review_from(row: Mapping[str, Any]) -> Review:
+    """Return a review of either forge's answer."""
+    approves = row["state"] == "APPROVED" and not row.get("dismissed")
+    return Review(account(row), approves, str(row["commit_id"] or ""), moment(row["submitted_at"]))
+
+
+def newest_of(branch: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the pull request of a branch among rows, newest first: an open one before all others."""
+    ours = [row for row in rows if is_change(row) and row["head"]["ref"] == branch]
+    return next((row for row in ours if row["state"] == "open"), next(iter(ours), None))
 
 
 def with_plan(body: str | None, plan: str) -> str:

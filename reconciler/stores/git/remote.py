@@ -62,11 +62,13 @@ class GitRemote:
 
     def heads(self, refs: Sequence[str]) -> Mapping[str, str]:
         """Return the commits of those of `refs` that are there now."""
-        done = self._run(["ls-remote", "--refs", "--", self._address, *refs], LOOK_SECONDS)
-        if done.code != 0:
-            raise Waiting(f"{self._address} does not tell its branches: {_said(done)}")
-        found = dict(line.split("\t")[::-1] for line in done.output.splitlines())
+        found = self._listed(*refs)
         return {ref: found[ref] for ref in refs if ref in found}
+
+    def refs(self, folder: str) -> Mapping[str, str]:
+        """Return the commits of all refs below `folder`, by the rest of their names."""
+        found, within = self._listed(f"{folder}/*"), f"{folder}/"
+        return {ref.removeprefix(within): found[ref] for ref in found if ref.startswith(within)}
 
     def fetch(self, ref: str, into: str) -> None:
         """Bring the objects of the remote's `ref` here, checked and durable, and set the ref `into` to it."""
@@ -87,6 +89,12 @@ class GitRemote:
         except Waiting as waiting:
             return Pushed(Attempt.UNKNOWN, str(waiting))
         return Pushed(_attempt(done), "" if done.code == 0 else _said(done))
+
+    def _listed(self, *patterns: str) -> Mapping[str, str]:
+        done = self._run(["ls-remote", "--refs", "--", self._address, *patterns], LOOK_SECONDS)
+        if done.code != 0:
+            raise Waiting(f"{self._address} does not tell its branches: {_said(done)}")
+        return dict(line.split("\t")[::-1] for line in done.output.splitlines())
 
     def _run(self, words: Sequence[str], seconds: float) -> _Done:
         """Run git in a group of its own, and end all of the group where it takes longer than `seconds`."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from intents.kinds import platform as kinds
+from reconciler.planning.forge import Check, Verdict
 from reconciler.ports.errors import Waiting
-from reconciler.ports.forge import Check, Forge, Verdict
+from reconciler.ports.forge import Forge
 from reconciler.stores.git.repository import GitRepository
 from reconciler.workers.main_check import CHECK, MainCheck
 from reconciler.workers.tree_at_head import TreeAtHead
