@@ -70,6 +70,10 @@ def _facts(found: ChangeDetail) -> Iterator[tuple[str, str]]:
         yield f"{found.state} by", found.ended_by
     if found.commit:
         yield "commit", found.commit
+    if found.pull_request:
+        yield "on forge", found.pull_request
+    if found.waits_for:
+        yield "forge waits", found.waits_for
     if found.approvals and not is_open:
         yield "approved by", ", ".join(each.approver for each in found.approvals)
 

@@ -20,6 +20,10 @@ class Planned(View):
 class ChangeDetail(ChangeItem):
     """A change: what it would do to main as that is now, and what it lacks."""
 
+    pull_request: str | None
+    """The address of its pull request, where a forge is home of main."""
+    waits_for: str
+    """Why the forge does not show it as it is, if so."""
     writes: tuple[ChangedFile, ...]
     required: int
     """How many others have to approve."""

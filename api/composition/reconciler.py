@@ -30,8 +30,10 @@ from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
 from reconciler.workers.main_check import MainCheck
 from reconciler.workers.mirror import Mirror
+from reconciler.workers.open_changes import OpenChanges
 from reconciler.workers.past_runs import PastRuns
 from reconciler.workers.publisher import Publisher
+from reconciler.workers.pull_requests import PullRequests
 from reconciler.workers.request_sweep import SWEEP_SECONDS as REQUEST_SWEEP_SECONDS
 from reconciler.workers.request_sweep import RequestSweep
 from reconciler.workers.rollout_controller import RolloutController
@@ -81,6 +83,18 @@ async def run_reconciler(settings: Settings) -> None:
     remotes, known = Remotes(settings.layout), LedgerRemotes(process.database)
     mirror = Mirror(process.repository, process.head, known, remotes.git, time.monotonic)
     main_check = MainCheck(process.repository, process.head, remotes.forge)
+    pulls = PullRequests(
+        process.repository,
+        process.head,
+        queue,
+        queue.changes,
+        known,
+        remotes.forge,
+        remotes.git,
+        OpenChanges(process.repository),
+        now,
+        time.monotonic,
+    )
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
     loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
     await until_told(
@@ -95,11 +109,14 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("rollouts", rollouts.turn),
         loops.alone("mirror", mirror.turn),
         loops.alone("main-check", main_check.turn),
+        loops.alone("pull-requests", pulls.turn),
         loops.alone("publisher", Publisher(outbox, bus).turn),
         wake_on(
             lambda: process.database.listen("ordain_head"), *loops.wakes("run-cursor", "hydrator", "rollouts", "mirror")
         ),
         wake_on(outbox.hints, *loops.wakes("publisher")),
+        wake_on(known.hints, pulls.look, *loops.wakes("pull-requests")),
+        wake_on(lambda: bus.hints("pull-requests", "ordain.*.*.change.*"), pulls.look, *loops.wakes("pull-requests")),
         wake_on(lambda: bus.hints("run-orchestrator", "ordain.*.*.run.*"), *loops.wakes("run-orchestrator")),
         wake_on(
             lambda: bus.hints("deployments", "ordain.*.*.deployment.*"),

@@ -31,7 +31,7 @@ class Remotes:
 
     layout: Layout
     _apps: dict[tuple[str, str], AppTokens] = field(default_factory=dict)
-    _forges: dict[kinds.Forge, Forge] = field(default_factory=dict)
+    _forges: dict[tuple[kinds.ForgeProvider, str], Forge] = field(default_factory=dict)
 
     @property
     def credentials(self) -> Credentials:
@@ -44,10 +44,11 @@ class Remotes:
 
     def forge(self, at: kinds.Forge) -> Forge:
         """Return a repository by the API of its forge; always the same one, which knows the forge's limits."""
-        if at not in self._forges:
+        place = (at.provider, at.url)
+        if place not in self._forges:
             made = GiteaForge if at.provider is kinds.ForgeProvider.GITEA else GitHubForge
-            self._forges[at] = made(at.url, self.token(at.url))
-        return self._forges[at]
+            self._forges[place] = made(at.url, self.token(at.url))
+        return self._forges[place]
 
     def webhook_secret(self, address: str) -> str | None:
         """Return what the forge at an address signs its webhooks with, or None where nothing says so."""

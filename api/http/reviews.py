@@ -19,6 +19,7 @@ from api.http.context import ApiContext, ContextDep
 from api.http.known_changes import known_change
 from api.http.pages import change_page_of, next_cursor
 from api.http.problems import ConflictView, ProblemView, Refusal, refusal, seen
+from api.http.remotes import OnForge, on_forge
 from api.http.views import Page
 from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
 from intents.kinds.members import Subject
@@ -85,7 +86,7 @@ class ApprovalView(BaseModel):
     fallen: str = Field(description="why it does not count; empty where it does")
 
 
-class ChangeView(ChangeItem):
+class ChangeView(ChangeItem, OnForge):
     """A change: what it would do to main as that is now, and what it lacks."""
 
     writes: list[ChangedFile]
@@ -234,8 +235,10 @@ async def change_view(context: ApiContext, caller: Caller, known: KnownChange) -
     shown = await preview_of(context, caller, known)
     standing, plan = shown.standing, shown.plan
     disputed = conflicts(caller.tree, net_writes(caller.tree, known), (each.path for each in shown.conflicts))
+    forge = await on_forge(context, known.change)
     return ChangeView(
         **_item(ChangeRecord(known.change, known.approvals)),
+        **forge.model_dump(),
         writes=list(changed_files(shown.files, lambda path: _body(caller.tree, path))),
         required=standing.required,
         missing=standing.missing,

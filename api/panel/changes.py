@@ -9,6 +9,7 @@ from api.http.caller import Caller
 from api.http.context import ApiContext
 from api.http.known_changes import known_change
 from api.http.problems import Refusal
+from api.http.remotes import OnForge, on_forge
 from api.http.reviews import ChangedFile, changed_files, preview_of
 from intents.kinds.members import Subject
 from reconciler.planning.changes import Change, ChangeId, ChangeState, Counted
@@ -51,6 +52,7 @@ class ChangePage:
     digest: str
     plan: tuple[Section, ...]
     files: tuple[ChangedFile, ...]
+    forge: OnForge
 
 
 async def open_changes(context: ApiContext, caller: Caller) -> tuple[Sequence[ChangeCard], bool]:
@@ -74,7 +76,7 @@ async def change_page(context: ApiContext, caller: Caller, change: str) -> Chang
     if known.change.state is ChangeState.OPEN:
         return await _open(context, caller, known)
     given = tuple(Counted(each) for each in known.approvals)
-    return ChangePage(known.change, None, given, "", (), tuple(changed_files(known.files, known.before.get)))
+    return ChangePage(known.change, None, given, "", (), tuple(changed_files(known.files, known.before.get)), OnForge())
 
 
 async def _open(context: ApiContext, caller: Caller, known: KnownChange) -> ChangePage:
@@ -83,7 +85,8 @@ async def _open(context: ApiContext, caller: Caller, known: KnownChange) -> Chan
     who = tuple(map(_named, standing.who))
     card = ChangeCard(known.change, headline(shown.plan), standing.required, standing.missing, shown.mergeable, who)
     files = changed_files(shown.files, lambda path: document.body if (document := caller.tree.get(path)) else None)
-    return ChangePage(known.change, card, standing.approvals, shown.digest, sections(shown.plan), tuple(files))
+    forge = await on_forge(context, known.change)
+    return ChangePage(known.change, card, standing.approvals, shown.digest, sections(shown.plan), tuple(files), forge)
 
 
 def _named(subject: Subject) -> str:

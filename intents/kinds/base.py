@@ -160,6 +160,8 @@ Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9]
 """A name someone else gave: a KFP task or output."""
 Person = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")]
 """A user or group as the identity provider calls it."""
+Account = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9](?:[a-z0-9._-]*[a-z0-9_])?$")]
+"""What a forge calls a person, in small letters: forges tell none apart by case."""
 GpuType = Annotated[str, _named("GPU type"), _shape(RULES["GPU type"])]
 """What a cluster calls one sort of GPU, such as `nvidia-l4`."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from intents.kinds.base import ForgeUrl, GpuType, ImagePattern, Part, Spec, Url, Word, refuse
-from intents.kinds.members import Subject
+from intents.kinds.base import Account, ForgeUrl, GpuType, ImagePattern, Part, Person, Spec, Url, Word, refuse
+from intents.kinds.members import WORKER_PREFIX, Subject
 
 # 253 characters less a label and its dot is what a base domain may have.
 _DOMAIN = r"^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$"
+
+
+MOST_PEOPLE = 10_000
 
 
 class Home(StrEnum):
@@ -36,6 +39,21 @@ class Forge(Part):
     """The sort of forge."""
     url: ForgeUrl
     """The address of the repository on the forge, such as https://github.com/acme/intents."""
+    people: Annotated[dict[Account, Person], Field(max_length=MOST_PEOPLE)] = Field(
+        default_factory=dict, examples=[{"ann-smith": "ann@acme.example"}]
+    )
+    """Who is who: accounts on the forge, in small letters, by the user that each is, as members are named.
+
+    What an account approves or closes there counts as that user's word; that of others counts for nothing.
+    """
+
+    @model_validator(mode="after")
+    def _are_people(self) -> Self:
+        for account, user in self.people.items():
+            if user.startswith(WORKER_PREFIX):
+                message = f"the account `{account}` is said to be `{user}`: {WORKER_PREFIX}… are the platform's own"
+                raise refuse("invalid-member", message, "name a person")
+        return self
 
 
 class Repository(Part):

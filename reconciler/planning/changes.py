@@ -47,6 +47,8 @@ class ChangeVerb(StrEnum):
     OPENED = "opened"
     UPDATED = "updated"
     APPROVED = "approved"
+    WITHDRAWN = "withdrawn"
+    """An approval was taken back."""
     MERGED = "merged"
     CLOSED = "closed"
 
@@ -218,9 +220,11 @@ def not_approvable(
 def may_not_end(tree: Tree, principal: Principal, change: Change) -> Problem | None:
     """Return why `principal` may neither merge nor close the change, or None where they may.
 
-    Its author may, and whoever may approve it or could write the same.
+    Its author may, and whoever may approve it or could write the same; the platform itself tells what others did.
     """
-    if principal.user == change.author.user or may_not_approve(tree, principal, "", change.paths) is None:
+    if principal.is_worker or principal.user == change.author.user:
+        return None
+    if may_not_approve(tree, principal, "", change.paths) is None:
         return None
     removed = set(change.paths)
     if all(forbidden(tree, principal, path, removed) is None for path in change.paths):

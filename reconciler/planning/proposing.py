@@ -169,6 +169,12 @@ def net_writes(tree: Tree, known: KnownChange, updates: Sequence[Write] = ()) ->
     return tuple(write for write in writes if not _is_nothing(tree, write))
 
 
+def stands_on_main(tree: Tree, known: KnownChange) -> bool:
+    """Whether main has every intent of a change as the change would have it."""
+    intents = {path: tree.get(path) for path in known.change.paths if identify(path)}
+    return all(known.blobs[path] == (document.blob if document else None) for path, document in intents.items())
+
+
 def _is_nothing(tree: Tree, write: Write) -> bool:
     """Whether a write only keeps away what is not there: an update took the path out of the change again."""
     absent = write.path not in tree and identify(write.path) is not None
@@ -246,6 +252,10 @@ def _merge(tree: Tree, request: WriteRequest, known: KnownChange, facts: Facts |
     change = known.change
     if problem := may_not_end(tree, request.principal, change):
         return tree, Refused(request, (problem,))
+    if request.principal.is_worker and stands_on_main(tree, known):
+        # Others put it there: nothing is left to decide, and its commit only says so.
+        by_author = replace(_by_its_author(request.id, tree, known), writes=(), body=request.body)
+        return tree, Accepted(by_author, {}, Merging(change.id, change.head, (), request.asked_by))
     after, decision = decide_request(tree, _by_its_author(request.id, tree, known), _approved(facts))
     if isinstance(decision, Refused):
         return tree, decision
@@ -254,7 +264,7 @@ def _merge(tree: Tree, request: WriteRequest, known: KnownChange, facts: Facts |
     if found.missing:
         return tree, Refused(request, (missing_approvals(change, found),))
     approved_by = tuple(sorted(each.approval.approver.user for each in found.approvals if not each.fallen))
-    return after, replace(decision, merges=Merging(change.id, approved_by, request.principal.user))
+    return after, replace(decision, merges=Merging(change.id, change.head, approved_by, request.asked_by))
 
 
 def _by_its_author(request: RequestId, tree: Tree, known: KnownChange) -> WriteRequest:

@@ -102,12 +102,19 @@ class WriteRequest:
     author: Author | None = None
     """Of a commit that is pushed; otherwise the principal is the author."""
 
+    @property
+    def asked_by(self) -> str:
+        """Who asked: the person for whom a worker speaks, where it says so."""
+        return self.on_behalf_of or self.principal.user
+
 
 @dataclass(frozen=True)
 class Merging:
     """What a commit says of the change that it merges."""
 
     change: ChangeId
+    head: str
+    """The newest commit of its branch."""
     approved_by: tuple[str, ...]
     merged_by: str
 

@@ -86,3 +86,19 @@ class WriterChanges(Protocol):
     async def open_counts(self, tenants: Collection[str]) -> Mapping[str, int]:
         """Return how many changes each of the tenants has open; 0 may be left out."""
         ...
+
+
+class ReviewedChanges(Protocol):
+    """Changes of all tenants, and what people say of them on a forge."""
+
+    async def known(self, changes: Collection[ChangeId]) -> Mapping[ChangeId, ChangeRecord]:
+        """Return those of the changes that there are."""
+        ...
+
+    async def approve(self, approval: Approval) -> None:
+        """Keep a person's word as Changes does. Raises Conflict where the change is not open."""
+        ...
+
+    async def withdraw(self, change: ChangeId, approver: str) -> None:
+        """Forget a person's word to an open change, and tell of it; where there is none, do nothing."""
+        ...

@@ -12,6 +12,13 @@ HOME = "home"
 """The forge whose main is the truth."""
 MIRROR = "mirror"
 """The remote that main is pushed to."""
+PULLS = "pulls"
+"""The pull requests of the forge that is home."""
+
+
+def pull_name(change: str) -> str:
+    """Return the name of a change's pull request: its address, with the commit that it shows."""
+    return f"pull:{change}"
 
 
 @dataclass(frozen=True)
@@ -44,4 +51,8 @@ class RemoteLedger(RemoteReads, Protocol):
 
     async def reached(self, name: str, address: str, commit: str, requests: Sequence[UUID] = ()) -> None:
         """Note in one transaction what the remote has by now, and that these requests' commits are there."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Know nothing of a remote any more."""
         ...

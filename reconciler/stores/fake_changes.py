@@ -50,6 +50,16 @@ class MemoryChanges:
         by = approval.approver.user
         self._tell(change_fact(known.change, ChangeVerb.APPROVED, by, digest=approval.digest))
 
+    async def withdraw(self, change: ChangeId, approver: str) -> None:
+        known = await self.record(change)
+        if known is None or known.change.state is not ChangeState.OPEN:
+            return
+        kept = tuple(each for each in known.approvals if each.approver.user != approver)
+        for gone in set(known.approvals) - set(kept):
+            self._kept[change] = replace(known, approvals=kept)
+            at = gone.at.isoformat()
+            self._tell(change_fact(known.change, ChangeVerb.WITHDRAWN, approver, digest=gone.digest, given=at))
+
     def _seen(self) -> Iterator[ChangeRecord]:
         return (each for each in self._kept.values() if self._tenant in {None, each.change.tenant})
 

@@ -31,6 +31,9 @@ class MemoryRemotes:
         self._known[name] = RemoteStatus(address, commit, "", at)
         self.pushed |= set(requests)
 
+    async def forget(self, name: str) -> None:
+        self._known.pop(name, None)
+
     def reason(self, name: str) -> str:
         """Return why nothing goes there."""
         return self._known[name].reason if name in self._known else ""

@@ -198,7 +198,7 @@ def _proposed(proposal: Proposal, at: datetime, head: str) -> ChangeStep:
 
 
 def _closed(decision: Closed, at: datetime) -> Change:
-    return replace(decision.change, state=ChangeState.CLOSED, ended_by=decision.request.principal.user, updated_at=at)
+    return replace(decision.change, state=ChangeState.CLOSED, ended_by=decision.request.asked_by, updated_at=at)
 
 
 def _is_news(record: ChangeRecord | None, tip: str) -> bool:

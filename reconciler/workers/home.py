@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.ports.errors import Stalled, Waiting
+from reconciler.ports.remote import RefUpdate
 from reconciler.ports.remotes import HOME, RemoteLedger
 from reconciler.ports.repository import MAIN
 from reconciler.workers.home_branch import HomeBranch
@@ -51,13 +52,15 @@ class Home:
         established = await asyncio.to_thread(lambda: self.branch.is_established)
         return None if self._told and established else await self._main()
 
-    async def land(self, base: str, new: str) -> str | None:
+    async def land(self, base: str, new: str, along: Sequence[RefUpdate] = ()) -> str | None:
         """Put `new`, which descends from `base`, on the forge's main; return the newest main, here as there.
+
+        `along` are branches of changes that `new` merges, as for `HomeBranch.land`.
 
         That is `new` where it was taken, and else what others made of it: then `new` may or may not be among its
         ancestors. None where that is not known yet.
         """
-        known = await self._try(lambda: self.branch.land(base, new))
+        known = await self._try(lambda: self.branch.land(base, new, along))
         newest = await self._main() if known else None
         if newest == new:
             self._landed = self.clock()

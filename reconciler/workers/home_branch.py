@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from intents.documents import of_spec
@@ -58,13 +58,20 @@ class HomeBranch:
             case Stop(reason):
                 raise Stalled(reason)
 
-    def land(self, base: str, new: str) -> None:
-        """Put `new`, which descends from `base`, on main there and then here; or follow what others made of it."""
+    def land(self, base: str, new: str, along: Sequence[RefUpdate] = ()) -> None:
+        """Put `new`, which descends from `base`, on main there and then here; or follow what others made of it.
+
+        Where `along` can be moved together with main, it is: a forge then sees that pull requests from those branches
+        are merged. It is not what matters: where one is not as it should be, main goes alone.
+        """
         if not self.is_established:
             self.repository.move(MAIN, base, new)
             return
         self.reached("before-push")
-        pushed = self.remote.push([RefUpdate(MAIN, base, new)])
+        main = RefUpdate(MAIN, base, new)
+        pushed = self.remote.push([main, *along])
+        if along and pushed.attempt is Attempt.REJECTED:
+            pushed = self.remote.push([main])
         self.reached("after-push")
         if pushed.attempt is Attempt.ACCEPTED:
             self._follow(base, new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -17,10 +17,11 @@ from reconciler.planning.proposing import bounded, decide, in_one_turn, opening,
 from reconciler.planning.writing import Accepted, Batch, Decision, Refused, WriteRequest, decide_batch, questions_of
 from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Conflict
+from reconciler.ports.remote import RefUpdate
 from reconciler.ports.repository import MAIN, CommitInfo, NewCommit, Repository, Signature
 from reconciler.ports.requests import Closing, WriterLock, WriterQueue
 from reconciler.workers.authors import author_of
-from reconciler.workers.change_branches import ChangeBranches, proposals
+from reconciler.workers.change_branches import OPEN, ChangeBranches, proposals
 from reconciler.workers.closings import closings_of
 from reconciler.workers.home import Home
 from reconciler.workers.loop import SWEEP_SECONDS, Turned, Wake
@@ -180,7 +181,7 @@ class Writer:
         self.reached("after-verify")
         if home is None or base is None:
             await asyncio.to_thread(self.repository.move, MAIN, base, ids[-1])
-        elif await home.land(base, ids[-1]) != ids[-1]:
+        elif await home.land(base, ids[-1], list(_branches(accepted, ids))) != ids[-1]:
             return None
         self.reached("after-move")
         return await asyncio.to_thread(self.repository.between, base, ids[-1])
@@ -210,6 +211,13 @@ class Writer:
             log.warning("main was behind the closed commit %s: moving it forward", cursor)
             self.repository.move(MAIN, head, cursor)
         return cursor
+
+
+def _branches(accepted: Sequence[Accepted], commits: Sequence[str]) -> Iterator[RefUpdate]:
+    """Yield the branches of the changes that commits merge: with main, they go to the same commits on a forge."""
+    for each, commit in zip(accepted, commits, strict=True):
+        if each.merges is not None:
+            yield RefUpdate(f"{OPEN}/{each.merges.change}", each.merges.head, commit)
 
 
 def ended(closings: Sequence[Closing], steps: Sequence[ChangeStep]) -> Sequence[ChangeId]:

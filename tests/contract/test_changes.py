@@ -12,7 +12,15 @@ import pytest
 from intents.authority import Principal
 from reconciler.planning.changes import Approval, Change, ChangeId, ChangeState, ChangeVerb, Deed, OfChange
 from reconciler.planning.plan.digest import PlanDigest
-from reconciler.ports.changes import ChangeFilter, ChangeRecord, Changes, ChangeStep, Merged, WriterChanges
+from reconciler.ports.changes import (
+    ChangeFilter,
+    ChangeRecord,
+    Changes,
+    ChangeStep,
+    Merged,
+    ReviewedChanges,
+    WriterChanges,
+)
 from reconciler.ports.errors import Conflict
 from reconciler.ports.requests import RequestState, WriterQueue
 from reconciler.services.settings import PostgresRole
@@ -36,6 +44,7 @@ class Ports:
 
     queue: WriterQueue
     writer: WriterChanges
+    reviewed: ReviewedChanges
     acme: Changes
     globex: Changes
     platform: Changes
@@ -51,11 +60,11 @@ async def ports(real: Ledger | None) -> AsyncIterator[Ports]:
     if real is None:
         kept = MemoryRequests()
         views = [MemoryChanges(kept.changes, kept.tell, tenant) for tenant in ("acme", "globex", "platform")]
-        yield Ports(MemoryQueue(kept), MemoryQueue(kept).changes, *views)
+        yield Ports(MemoryQueue(kept), MemoryQueue(kept).changes, MemoryQueue(kept).changes, *views)
         return
     async with real.database() as workers, real.database(PostgresRole.API) as api:
         seen = [LedgerChanges(api, tenant) for tenant in ("acme", "globex", "platform")]
-        yield Ports(LedgerQueue(workers), LedgerChanges(workers), *seen)
+        yield Ports(LedgerQueue(workers), LedgerChanges(workers), LedgerChanges(workers), *seen)
 
 
 def change(number: int = 0, tenant: str = "acme", **more: object) -> Change:
@@ -177,6 +186,31 @@ async def test_one_person_has_one_word_and_the_last_counts(ports: Ports) -> None
     assert found.approvals == (approval(LEA, minutes=1), approval(ANN, "e", minutes=2))
 
 
+async def test_a_word_is_taken_back_and_given_again(ports: Ports) -> None:
+    await step(ports, change())
+    await ports.reviewed.approve(approval(ANN))
+    await ports.reviewed.approve(approval(LEA))
+    for who in (ANN, ANN, Principal("nobody")):
+        await ports.reviewed.withdraw(change().id, who.user)
+    found = await ports.acme.record(change().id)
+    assert found is not None
+    assert found.approvals == (approval(LEA),)
+    await ports.reviewed.approve(approval(ANN, minutes=1))
+    found = await ports.acme.record(change().id)
+    assert found is not None
+    assert found.approvals == (approval(LEA), approval(ANN, minutes=1))
+
+
+async def test_what_an_ended_change_was_approved_by_stays(ports: Ports) -> None:
+    await step(ports, change())
+    await ports.reviewed.approve(approval(ANN))
+    await step(ports, change(state=ChangeState.CLOSED), ChangeVerb.CLOSED)
+    await ports.reviewed.withdraw(change().id, ANN.user)
+    found = await ports.acme.record(change().id)
+    assert found is not None
+    assert found.approvals == (approval(ANN),)
+
+
 async def test_an_unknown_change_is_not_approved(ports: Ports) -> None:
     with pytest.raises(Conflict):
         await ports.acme.approve(approval(ANN))
@@ -233,7 +267,8 @@ async def test_open_changes_are_counted_by_tenant(ports: Ports) -> None:
 @pytest.mark.parts
 async def test_each_thing_that_happens_is_told_once(ledger: Ledger) -> None:
     async with ledger.database() as workers, ledger.database(PostgresRole.API) as api:
-        ports = Ports(LedgerQueue(workers), LedgerChanges(workers), *(LedgerChanges(api, "acme") for _ in range(3)))
+        seen = [LedgerChanges(api, "acme") for _ in range(3)]
+        ports = Ports(LedgerQueue(workers), LedgerChanges(workers), LedgerChanges(workers), *seen)
         for _ in range(2):
             await step(ports, change())
             await ports.acme.approve(approval(ANN))

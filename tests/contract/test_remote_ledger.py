@@ -94,3 +94,11 @@ async def _first(hints: AsyncIterator[str]) -> str:
     async for hint in hints:
         return hint
     raise AssertionError("no hint")
+
+
+async def test_what_is_over_is_forgotten(remotes: RemoteLedger) -> None:
+    await remotes.reached(MIRROR, HERE, FIRST)
+    await remotes.reached(HOME, HERE, FIRST)
+    await remotes.forget(MIRROR)
+    await remotes.forget(MIRROR)
+    assert (await remotes.remotes()).keys() == {HOME}

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.harness import RunningPlatform, Tenant, until
-from tests.support.forge_double import BOT
+from tests.support.forge_double import ANA, BOT, Pull
 from tests.support.forges import World, gitea_double
 
 pytestmark = [pytest.mark.parts, pytest.mark.triton]
@@ -53,7 +53,7 @@ def at_forge(tmp_path_factory: pytest.TempPathFactory, forge: World) -> Iterator
 
 
 def forge_line(forge: World) -> str:
-    return f"forge: {{provider: gitea, url: '{forge.url}'}}"
+    return f"forge: {{provider: gitea, url: '{forge.url}', people: {{{ANA}: '{APPROVER}'}}}}"
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -97,10 +97,39 @@ def test_a_deployment_is_served_once_it_is_approved(at_forge: RunningPlatform, f
     assert acme.scaled(NAME, "scaler") == 2
 
 
-def proposed(acme: Tenant, model: str) -> str:
+def test_a_change_is_approved_and_merged_by_its_pull_request(at_forge: RunningPlatform, forge: World) -> None:
+    acme = at_forge.tenant("acme")
+    change = proposed(acme, acme.make_scaler("scaler", 3), "reviewed", merge="&merge=when-approved")
+    pull = until(lambda: pull_of(forge, change), "a pull request of the change")
+    assert pull is not None
+    until(lambda: statuses(forge, pull).get("ordain/approvals") == "pending", "the checks of the pull request")
+    assert "### Plan:" in pull.body
+    shown = json.loads(ordain(at_forge, "change", "show", change, "--json"))
+    assert shown["pull_request"] == f"{forge.url}/pulls/{pull.number}"
+    forge.review(pull.number, ANA)
+    until(lambda: pull.merged_as, "the pull request to be merged")
+    merged = there(forge, "tenants/acme/projects/fraud/deployments/reviewed.yaml")
+    assert merged is not None
+    assert pull.merged_as == merged.hexsha
+    assert re.search(f"^Ordain-Approved-By: {APPROVER}$", str(merged.message), re.MULTILINE)
+    until(lambda: forge.double and forge.double.head(f"refs/heads/change/{change}") is None, "the branch to go")
+
+
+def pull_of(forge: World, change: str) -> Pull | None:
+    assert forge.double is not None
+    return forge.double.open_of(f"change/{change}")
+
+
+def statuses(forge: World, pull: Pull) -> dict[str, str]:
+    """Return the newest status of each name that the head of a pull request has."""
+    assert forge.double is not None
+    return {each["context"]: each["status"] for each in forge.double.statuses.get(pull.head, [])}
+
+
+def proposed(acme: Tenant, model: str, name: str = NAME, merge: str = "") -> str:
     """Ask for a deployment; return the change that it becomes."""
     body = {"runtime": "triton", "traffic": {"replace": {}}, "versions": [{"name": "v1", "model": model}]}
-    answer = acme.request("PUT", f"/api/v1/deployments/{NAME}?wait=30", body)
+    answer = acme.request("PUT", f"/api/v1/deployments/{name}?wait=30{merge}", body)
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
     document: dict[str, Any] = answer.json()
     assert document["state"] == "proposed", document

@@ -29,9 +29,9 @@ _FRAME = 200
 def to_markdown(plan: ChangePlan, limit: int = LIMIT) -> str:
     """Return the comment, of at most `limit` characters; what does not fit is left out, and said."""
     found = sections(plan)
-    rows = [f"| {_title(each)} | {_code(each.summary)} |" for each in found]
+    rows = [f"| {_title(each)} | {code_span(each.summary)} |" for each in found]
     table = ["| | |", "|---|---|", *rows, ""] if rows else []
-    head = "\n".join([MARKER, f"### Plan: {_code(headline(plan))}", "", *table])
+    head = "\n".join([MARKER, f"### Plan: {code_span(headline(plan))}", "", *table])
     bodies = [[_line(line) for line in each.lines] for each in found]
     shares = _shares([_size(body) for body in bodies], limit - len(head))
     return head + "".join(map(_details, found, bodies, shares))
@@ -41,7 +41,7 @@ def _title(section: Section) -> str:
     return f":warning: **{section.title}**" if section.alert else section.title
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
     """Return text as a code span that may stand in a table."""
     # No escape of `|` holds after a backslash: the table's cells are cut before the code is seen.
     inner = _cut(printable(text).replace("|", "¦"), _LONGEST_SUMMARY)

@@ -77,6 +77,17 @@ class LedgerChanges:
             by = approval.approver.user
             await add_facts(connection, [change_fact(_change(row), ChangeVerb.APPROVED, by, digest=approval.digest)])
 
+    async def withdraw(self, change: ChangeId, approver: str) -> None:
+        """Forget a person's word to an open change, and tell of it; where there is none, do nothing."""
+        async with self._database.transaction(self._tenant) as connection:
+            asked = {"change": change, "approver": approver}
+            gone = await (await connection.execute(SQL["withdraw"], asked)).fetchone()
+            if gone is None:
+                return
+            (row,) = await (await connection.execute(SQL["by_id"], {"ids": [change]})).fetchall()
+            told = {"digest": gone["digest"], "given": gone["at"].astimezone(UTC).isoformat()}
+            await add_facts(connection, [change_fact(_change(row), ChangeVerb.WITHDRAWN, approver, **told)])
+
     async def _records(self, statement: LiteralString, **values: Any) -> Sequence[ChangeRecord]:
         async with self._database.transaction(self._tenant) as connection:
             changes = [_change(row) for row in await (await connection.execute(statement, values)).fetchall()]

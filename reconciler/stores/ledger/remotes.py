@@ -37,6 +37,11 @@ class LedgerRemotes:
             await connection.execute(SQL["reached"], {"name": name, "address": address, "commit": commit})
             await connection.execute(SQL["pushed"], {"ids": list(requests)})
 
+    async def forget(self, name: str) -> None:
+        """Know nothing of a remote any more."""
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["forget"], {"name": name})
+
     async def hint(self) -> None:
         """Wake whoever follows the forge."""
         async with self._database.transaction() as connection:

@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from api.http.context import ApiContext
-from api.http.remotes import Delivery, delivery_of
+from api.http.remotes import NOT_TOLD, Delivery, OnForge, delivery_of, on_forge
+from intents.authority import Principal
+from reconciler.planning.changes import Change, ChangeId, ChangeState
 from reconciler.planning.writing import RequestId
-from reconciler.ports.remotes import HOME, MIRROR
+from reconciler.ports.remotes import HOME, MIRROR, PULLS, pull_name
 from reconciler.ports.requests import RequestState, RequestStatus
 from tests.fixtures.panel_world import World, seeded, with_repository
 
@@ -90,3 +92,41 @@ async def test_what_waits_for_a_forge_says_for_what(world: World) -> None:
     assert await delivery_of(context, request(RequestState.COMMITTED)) == Delivery()
     found = await repository(world)
     assert (found["home"], found["forge"]["reason"]) == ("forge", "history-rewritten: …")
+
+
+def change(head: str = "1" * 40, state: ChangeState = ChangeState.OPEN) -> Change:
+    return Change(
+        id=ChangeId("0123456789"),
+        tenant="acme",
+        project="fraud",
+        author=Principal("dev@acme.example"),
+        email="dev@acme.example",
+        subject="Deploy blue",
+        base="b" * 40,
+        head=head,
+        paths=(),
+        opened_at=datetime.now(UTC),
+        updated_at=datetime.now(UTC),
+        state=state,
+    )
+
+
+async def test_a_change_says_where_its_pull_request_is_and_what_that_waits_for(world: World) -> None:
+    context = await context_of(world)
+    assert await on_forge(context, change()) == OnForge(), "main is at home here"
+    with_repository(world, **FORGE)
+    context = await context_of(world)
+    assert await on_forge(context, change()) == OnForge(waits_for=NOT_TOLD)
+    await world.remotes.tell(PULLS, HERE, "it is away")
+    assert await on_forge(context, change()) == OnForge(waits_for="it is away")
+    assert (await repository(world))["forge"]["pulls"]["reason"] == "it is away"
+    await world.remotes.tell(PULLS, HERE, "")
+    pull, name = f"{HERE}/pulls/7", pull_name("0123456789")
+    await world.remotes.reached(name, pull, "1" * 40)
+    assert await on_forge(context, change()) == OnForge(pull_request=pull)
+    assert await on_forge(context, change("2" * 40)) == OnForge(pull_request=pull, waits_for=NOT_TOLD)
+    await world.remotes.tell(name, pull, "the token may not do this")
+    assert await on_forge(context, change()) == OnForge(pull_request=pull, waits_for="the token may not do this")
+    assert await on_forge(context, change(state=ChangeState.CLOSED)) == OnForge()
+    await world.remotes.reached(name, "javascript:alert(1)", "1" * 40)
+    assert (await on_forge(context, change())).pull_request is None

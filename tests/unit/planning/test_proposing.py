@@ -28,6 +28,7 @@ from tests.fixtures.approvals import (
     BLUE,
     DEPLOY_SPEC,
     DEVELOPER,
+    HEAD,
     LEAD,
     NOON,
     OTHER_ADMIN,
@@ -161,7 +162,7 @@ def test_an_approved_change_is_merged_as_its_authors_commit() -> None:
     request = merge(known, APPROVER)
     after, decision = decide(TREE, request, known_of(known))
     assert isinstance(decision, Accepted)
-    assert decision.merges == Merging(known.change.id, (APPROVER.user,), APPROVER.user)
+    assert decision.merges == Merging(known.change.id, HEAD, (APPROVER.user,), APPROVER.user)
     assert decision.request.id == request.id
     assert (decision.request.principal, decision.request.subject) == (DEVELOPER, "Deploy blue")
     assert decision.files == {BLUE: body(BLUE, DEPLOY_SPEC)}

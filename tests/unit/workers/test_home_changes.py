@@ -11,7 +11,9 @@ import pytest
 
 from reconciler.planning.changes import Approval, Change, ChangeId, ChangeState, Deed, OfChange, change_id
 from reconciler.planning.proposing import preview
+from reconciler.planning.remote import Attempt
 from reconciler.planning.writing import WriteRequest
+from reconciler.ports.remote import RefUpdate
 from reconciler.ports.repository import MAIN, NewCommit
 from reconciler.ports.requests import RequestState
 from reconciler.stores.git.repository import GitRepository
@@ -83,7 +85,7 @@ def is_merged(world: World, made: Change, request: UUID) -> None:
     assert not world.here.refs(OPEN)
 
 
-async def test_what_waits_for_approval_is_not_on_the_forge(world: World) -> None:
+async def test_what_waits_for_approval_is_not_on_the_forge_s_main(world: World) -> None:
     main = world.there.head()
     made = await opened(world)
     assert world.here.refs(OPEN) == {made.id: made.head}
@@ -98,6 +100,23 @@ async def test_what_is_approved_is_merged_on_the_forge(world: World) -> None:
     assert await answer(world, request) is RequestState.COMMITTED
     is_merged(world, made, request.id)
     assert world.carried_out() == {str(request.id): 1}
+
+
+@pytest.mark.parametrize("others", [False, True])
+async def test_a_branch_that_shows_the_change_goes_where_main_goes(world: World, others: bool) -> None:
+    made = await approved(world)
+    at = foreign_branch(world, made) if others else made.head
+    assert world.remote.push([RefUpdate(f"{OPEN}/{made.id}", None, at)]).attempt is Attempt.ACCEPTED
+    assert await answer(world, merging(made)) is RequestState.COMMITTED
+    merged = change(world, made.id)
+    assert world.there.head() == merged.commit
+    assert world.there.refs(OPEN) == {made.id: at if others else merged.commit}
+
+
+def foreign_branch(world: World, made: Change) -> str:
+    """Return a commit that others put on the branch of a change."""
+    new = NewCommit(PLATFORM, PLATFORM, NOON, "By hand\n", {"n": b"1"})
+    return world.here.append("foreign", made.head, [new])[0]
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,10 @@ SELECT id, %(approver)s, tenant, %(groups)s, %(digest)s, %(head)s, %(at)s
 FROM changes WHERE id = %(change)s AND state = 'open'
 ON CONFLICT (change, approver) DO UPDATE SET
     groups = excluded.groups, digest = excluded.digest, head = excluded.head, at = excluded.at
+
+-- name: withdraw
+-- Of an open change alone: what an ended one was approved by stays as it was.
+DELETE FROM approvals USING changes
+WHERE approvals.change = %(change)s AND approvals.approver = %(approver)s
+  AND changes.id = approvals.change AND changes.state = 'open'
+RETURNING approvals.digest, approvals.at

@@ -14,6 +14,9 @@ ON CONFLICT (name) DO UPDATE SET
 -- name: pushed
 UPDATE write_requests SET pushed_at = now() WHERE id = ANY(%(ids)s::uuid[]) AND pushed_at IS NULL
 
+-- name: forget
+DELETE FROM remotes WHERE name = %(name)s
+
 -- name: all
 SELECT * FROM remotes
 
