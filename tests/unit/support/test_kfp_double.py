@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.kfp_double import KfpDouble, Workflow
+from tests.support.kfp_double import KfpDouble
+from tests.support.kfp_objects import Workflow
 from tests.support.kfp_server import Router
 from tests.support.kfp_wire import Answer, Refusal
 
