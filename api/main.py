@@ -32,6 +32,7 @@ COMMANDS = {
     "adopt": "api.cli.rebuild",
     "change": "api.cli.change",
     "explain": "api.cli.explain",
+    "install": "api.cli.install",
     "new": "api.cli.new",
     "plan": "api.cli.plan",
     "rebuild": "api.cli.rebuild",
