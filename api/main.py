@@ -7,16 +7,18 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli.root import root_option
+from api.cli.root import root_option, target_options
 
 if TYPE_CHECKING:
     from reconciler.services.settings import Settings
+    from reconciler.services.target import Target
 
 COMMANDS = {
     "up": "api.cli.platform",
@@ -97,7 +99,8 @@ def main() -> None:
 @main.command(hidden=True)
 @click.argument("name", type=click.Choice(["api", "writer", "reconciler"]))
 @root_option
-def process(name: str, root: Path) -> None:
+@target_options
+def process(name: str, root: Path, target: Target) -> None:
     """Be one of the platform's own processes; the supervisor starts them."""
     import uvloop  # noqa: PLC0415 - commands start without it
 
@@ -107,18 +110,22 @@ def process(name: str, root: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for library in ("httpx", "psycopg.pool"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    uvloop.run(_entry(name)(Settings.load(Layout(root))))
+    uvloop.run(_entry(name, target)(Settings.load(Layout(root))))
 
 
-def _entry(name: str) -> Callable[[Settings], Coroutine[Any, Any, None]]:
+def _entry(name: str, target: Target) -> Callable[[Settings], Coroutine[Any, Any, None]]:
     """Return what a process runs; each imports its own libraries and no other's."""
     match name:
         case "api":
-            from api.composition.api import serve_api as entry  # noqa: PLC0415
+            from api.composition.api import serve_api  # noqa: PLC0415
+
+            return partial(serve_api, target=target)
         case "writer":
             from api.composition.writer import run_writer as entry  # noqa: PLC0415
         case _:
-            from api.composition.reconciler import run_reconciler as entry  # noqa: PLC0415
+            from api.composition.reconciler import run_reconciler  # noqa: PLC0415
+
+            return partial(run_reconciler, target=target)
     return entry
 
 

@@ -7,13 +7,14 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from api.cli.root import root_option
+from api.cli.root import root_option, target_options
 from api.cli.status_table import notice_line, status_table
 from intents.problems import InvalidIntent
 from reconciler.ports.errors import Stalled, Waiting
@@ -23,6 +24,7 @@ from reconciler.services.lock import AlreadyRunning, supervisor_of
 from reconciler.services.settings import NotSetUp, Settings
 from reconciler.services.status import collect
 from reconciler.services.supervisor import Notice
+from reconciler.services.target import ON_THIS_MACHINE, Target
 
 START_SECONDS = 90.0
 REFRESH_SECONDS = 1.0
@@ -34,15 +36,16 @@ READABLE = (AlreadyRunning, StartFailed, NotSetUp, InvalidIntent, PermissionErro
 @click.command()
 @click.option("--detach", is_flag=True, help="Come back when every part is ready.")
 @root_option
-def up(root: Path, detach: bool) -> None:  # noqa: FBT001 - click passes flags so
+@target_options
+def up(root: Path, target: Target, detach: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Start every part of the platform and keep it up; Ctrl-C stops all of it."""
     layout, console = Layout(root), terminal()
     with readable_errors():
         expect_checkout(layout)
         if detach:
-            start(layout, console)
+            start(layout, console, target)
         else:
-            asyncio.run(_stay_up(layout, console))
+            asyncio.run(_stay_up(layout, console, target))
 
 
 @click.command()
@@ -84,21 +87,21 @@ def demo(root: Path) -> None:
         sys.exit(run_demo(settings.edge_port, base_domain(layout), console))
 
 
-def start(layout: Layout, console: Console) -> None:
+def start(layout: Layout, console: Console, target: Target = ON_THIS_MACHINE) -> None:
     """Start the platform as a session of its own and say where everything is."""
     began = time.monotonic()
-    argv = (sys.executable, "-m", "api.main", "up", "--root", str(layout.root))
+    argv = (sys.executable, "-m", "api.main", "up", "--root", str(layout.root), *target.words())
     with console.status("starting every part"):
         asyncio.run(start_detached(layout, argv, START_SECONDS))
     console.print(f"ready in {time.monotonic() - began:.1f} s")
     console.print(welcome(layout, Settings.load(layout)), soft_wrap=True)
 
 
-async def _stay_up(layout: Layout, console: Console) -> None:
+async def _stay_up(layout: Layout, console: Console, target: Target) -> None:
     """Run the supervisor with a live table; on a pipe or in a log, with a dated line for each change."""
     from api.composition.parts import platform_parts  # noqa: PLC0415 - client commands start without it
 
-    began = time.monotonic()
+    began, parts = time.monotonic(), partial(platform_parts, target=target)
     live = Live(console=console, refresh_per_second=4, transient=True)
 
     def changed(notice: Notice) -> None:
@@ -110,12 +113,12 @@ async def _stay_up(layout: Layout, console: Console) -> None:
         console.print(welcome(layout, settings), soft_wrap=True)
 
     if not console.is_terminal:
-        await run_foreground(layout, platform_parts, changed, ready)
+        await run_foreground(layout, parts, changed, ready)
         return
     with live:
         refreshing = asyncio.create_task(_refresh(live, layout))
         try:
-            await run_foreground(layout, platform_parts, changed, ready)
+            await run_foreground(layout, parts, changed, ready)
         finally:
             refreshing.cancel()
 

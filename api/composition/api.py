@@ -17,6 +17,7 @@ from api.http.context import ApiContext
 from api.http.platform_status import PlatformStatus
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.status import collect
+from reconciler.services.target import Target
 from reconciler.stores.git.http_backend import GitHttpBackend
 from reconciler.stores.ledger.changes import LedgerChanges
 from reconciler.stores.ledger.reads import LedgerArrivals, LedgerReads
@@ -26,7 +27,7 @@ from reconciler.workers.loop import wake_on
 from reconciler.workers.open_changes import OpenChanges
 
 
-async def serve_api(settings: Settings) -> None:
+async def serve_api(settings: Settings, target: Target) -> None:
     """Serve HTTP on the unix socket until SIGTERM."""
     process = Process.of(settings, PostgresRole.API)
     storage, remotes = objects(settings), LedgerRemotes(process.database)
@@ -37,7 +38,7 @@ async def serve_api(settings: Settings) -> None:
         queue=lambda tenant: LedgerQueue(process.database, tenant),
         changes=lambda tenant: LedgerChanges(process.database, tenant),
         reads=lambda tenant: LedgerReads(process.database, tenant),
-        pipelines=pipelines(settings, storage, lambda: process.head.tree),
+        pipelines=pipelines(settings, storage, lambda: process.head.tree, target.cluster),
         objects=storage,
         platform_status=PlatformStatus(lambda: collect(settings.layout).to_document()),
         now=now,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intents.tree import Tree
+from reconciler.drivers.kubernetes.access import ApiServer, ClusterAccess
 from reconciler.drivers.kubernetes.kfp_api import KfpApi, Token
 from reconciler.drivers.kubernetes.kfp_pipelines import KfpPipelines
 from reconciler.drivers.kubernetes.workflows import UnseenWorkflows, Workflows
@@ -16,16 +17,22 @@ from reconciler.ports.pipelines import Pipelines
 from reconciler.services.credentials import Credentials
 from reconciler.services.layout import Layout
 from reconciler.services.settings import Settings
+from reconciler.services.target import LOCAL, Target
 from reconciler.stores.objects.s3 import S3Access, S3Objects
 from reconciler.stores.objects.synced import Synced, SyncedObjects
-
-CLUSTER = "local"
-"""The cluster this platform acts on."""
 
 
 def environments() -> Path:
     """Return the folder of the three environments: the one this program's own lies in."""
     return Path(sys.prefix).parent
+
+
+def kubernetes_of(tree: Tree, target: Target) -> ApiServer | None:
+    """Return the API server of the target, or None where that is this machine."""
+    cluster = tree.cluster(target.cluster)
+    if cluster is None or cluster.spec.kubernetes is None:
+        return None
+    return ApiServer(ClusterAccess(target.kubeconfig, target.context))
 
 
 def objects(settings: Settings) -> Objects:
@@ -35,18 +42,22 @@ def objects(settings: Settings) -> Objects:
 
 
 def pipelines(
-    settings: Settings, objects: Objects, tree: Callable[[], Tree], workflows: Workflows | None = None
+    settings: Settings,
+    objects: Objects,
+    tree: Callable[[], Tree],
+    name: str = LOCAL,
+    workflows: Workflows | None = None,
 ) -> Pipelines:
-    """Return what executes the runs of the cluster: KFP, or its local runner on this machine.
+    """Return what executes the runs of the cluster of that name: KFP, or its local runner on this machine.
 
     `workflows` is how its Kubernetes is asked about runs; without it nothing is promised of a submission.
     """
-    cluster = tree().cluster(CLUSTER)
+    cluster = tree().cluster(name)
     there = cluster.spec.kubernetes if cluster else None
     if there is None:
         return _local_runner(settings.layout, objects)
     api = KfpApi(there.kfp.endpoint, _token(settings.layout, there.kfp.endpoint))
-    return KfpPipelines(api, workflows or UnseenWorkflows(), objects, tree, CLUSTER)
+    return KfpPipelines(api, workflows or UnseenWorkflows(), objects, tree, name)
 
 
 def _local_runner(layout: Layout, objects: Objects) -> LocalPipelines:

@@ -9,14 +9,15 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
 
-from api.composition.engines import CLUSTER, environments, objects, pipelines
+from api.composition.engines import kubernetes_of, objects, pipelines
 from api.composition.process import PLATFORM, Process, now, until_told
 from api.composition.remotes import Remotes
+from api.composition.serving import serving
 from reconciler.drivers.catalog import ApiCatalog
-from reconciler.drivers.local.edge import EdgePerson, EnvoyEdge
-from reconciler.drivers.local.triton import LocalModelServers
+from reconciler.drivers.kubernetes.workflows import KubernetesWorkflows
 from reconciler.services.readiness import keep_announcing
 from reconciler.services.settings import PostgresRole, Settings
+from reconciler.services.target import Target
 from reconciler.stores.bus import JetStreamBus
 from reconciler.stores.git.upkeep import GitUpkeep
 from reconciler.stores.ledger.anew import PostgresAnew
@@ -25,7 +26,6 @@ from reconciler.stores.ledger.remotes import LedgerRemotes
 from reconciler.stores.ledger.requests import LedgerQueue
 from reconciler.stores.ledger.runs import LedgerRuns
 from reconciler.stores.ledger.status import LedgerLeases, LedgerStatus
-from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import SWEEP_SECONDS, LoopLease, Turn, Wake, run_loop, wake_on
 from reconciler.workers.main_check import MainCheck
@@ -46,14 +46,11 @@ from reconciler.workers.run_watch import RunWatch
 from reconciler.workers.upkeep import SWEEP_SECONDS as UPKEEP_SWEEP_SECONDS
 from reconciler.workers.upkeep import Housekeeper
 
-DEMO_PERSON = EdgePerson(user="local@localhost", email="local@localhost", groups=())
-"""Whom the demo edge names: it authenticates nobody, and says so at start."""
 ORCHESTRATORS = 4
 """Runs taken a step further at once by one process; a step is mostly waiting."""
-SERVING_SWEEP_SECONDS = 0.5
 
 
-async def run_reconciler(settings: Settings) -> None:
+async def run_reconciler(settings: Settings, target: Target) -> None:
     """Run every loop until SIGTERM."""
     process = Process.of(settings, PostgresRole.WORKER)
     await process.database.open()
@@ -62,24 +59,17 @@ async def run_reconciler(settings: Settings) -> None:
     status, queue = LedgerStatus(process.database), LedgerQueue(process.database)
     runs = LedgerRuns(process.database)
     catalog = ApiCatalog(settings.api_socket, lambda: process.head.tree.platform.base_domain)
-    triton_python = environments() / ".venv-triton" / "bin" / "python"
     storage = objects(settings)
-    servers = LocalModelServers(settings.layout.processes, triton_python, storage)
-    edge = EnvoyEdge(
-        settings.layout.envoy_rds,
-        settings.layout.envoy_cds,
-        settings.envoy_admin_socket,
-        settings.api_socket,
-        DEMO_PERSON,
-    )
+    server = kubernetes_of(tree, target)
+    served = serving(process, status, storage, server, target)
     uid = tree.platform.repository.uid
     past = PastRuns(process.repository, PostgresAnew(process.database), storage, uid)
     cursor = RunCursor(process.repository, runs, uid, past)
-    engine = pipelines(settings, storage, lambda: process.head.tree)
+    workflows = KubernetesWorkflows(server) if server else None
+    engine = pipelines(settings, storage, lambda: process.head.tree, target.cluster, workflows)
     orchestrator = RunOrchestrator(runs, engine, catalog, storage, queue, process.head.advance)
     run_sweep = RunSweep(runs, engine)
-    hydrator = Hydrator(process.repository, process.head, status, CLUSTER, PLATFORM, now)
-    serving = DeploymentWorker(process.repository, process.head.advance, servers, edge, status, CLUSTER)
+    hydrator = Hydrator(process.repository, process.head, status, target.cluster, PLATFORM, now)
     remotes, known = Remotes(settings.layout), LedgerRemotes(process.database)
     mirror = Mirror(process.repository, process.head, known, remotes.git, time.monotonic)
     main_check = MainCheck(process.repository, process.head, remotes.forge)
@@ -105,7 +95,8 @@ async def run_reconciler(settings: Settings) -> None:
         loops.alone("request-sweep", RequestSweep(queue).turn, sweep=REQUEST_SWEEP_SECONDS),
         loops.alone("hydrator", hydrator.turn),
         loops.alone("upkeep", Housekeeper(GitUpkeep(settings.layout.repository)).turn, sweep=UPKEEP_SWEEP_SECONDS),
-        loops.alone("deployments", serving.turn, sweep=SERVING_SWEEP_SECONDS),
+        *(loops.alone(name, turn, sweep=sweep) for name, turn, sweep in served.loops),
+        *served.beside,
         loops.alone("rollouts", rollouts.turn),
         loops.alone("mirror", mirror.turn),
         loops.alone("main-check", main_check.turn),
@@ -122,8 +113,11 @@ async def run_reconciler(settings: Settings) -> None:
             lambda: bus.hints("deployments", "ordain.*.*.deployment.*"),
             *loops.wakes("deployments", "rollouts"),
         ),
+        *(wake_on(hints, *loops.wakes("deployments")) for hints in served.hints),
         keep_announcing(settings.layout.ready / "reconciler"),
     )
+    if server is not None:
+        await server.close()
     await bus.close()
     await catalog.close()
     await process.database.close()

@@ -18,7 +18,7 @@ from intents.kinds import (
     TemplateSpec,
     TenantSpec,
 )
-from intents.kinds.cluster import Driver, KServeMode
+from intents.kinds.cluster import KServeMode
 from intents.kinds.model_deployment import Access
 from intents.kinds.platform import AuthMode
 from intents.problems import Problem, Severity
@@ -85,7 +85,5 @@ def _of_platform(spec: PlatformSpec) -> Iterator[Gap]:
 
 
 def _of_cluster(spec: ClusterSpec) -> Iterator[Gap]:
-    if spec.driver is Driver.KUBERNETES:
-        yield ("spec", "driver"), "the driver `kubernetes`"
     if spec.kserve.mode is KServeMode.KNATIVE:
         yield ("spec", "kserve", "mode"), "KServe's mode `Knative`"

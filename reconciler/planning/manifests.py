@@ -46,9 +46,12 @@ def deployment_routes(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
 
 
 def weighted_rule(route: Manifest) -> Manifest:
-    """Return the rule that divides a deployment's requests by weight: the first that matches no header."""
-    rules: Iterable[Manifest] = route["spec"]["rules"]
-    return next(rule for rule in rules if not any("headers" in match for match in rule["matches"]))
+    """Return the rule that divides a deployment's requests by weight: the first that matches no header.
+
+    Of a route that was not rendered it may be any, or none.
+    """
+    rules: Iterable[Manifest] = route["spec"].get("rules", ())
+    return next((rule for rule in rules if not any("headers" in match for match in rule.get("matches", ()))), {})
 
 
 def server_spec(service: Manifest) -> ServerSpec:

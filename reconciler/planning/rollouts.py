@@ -91,7 +91,7 @@ def _good_now(live: tuple[LiveVersion, ...]) -> tuple[LiveVersion, ...]:
 def _idle(item: LiveVersion, served: Served | None) -> bool:
     """Say whether a version is known to have nothing to do: no traffic, and none of it left in flight."""
     seen = served.version(item.name) if served and served.routed else None
-    return item.weight == 0 and seen is not None and not seen.active_requests
+    return item.weight == 0 and seen is not None and seen.active_requests == 0
 
 
 def _walk(target: LiveVersion, rollout: RolloutSpec, served: Served | None) -> Step | None:
@@ -110,7 +110,7 @@ def _shift_when_ready(name: str, rollout: RolloutSpec, served: Served) -> Step |
     seen = served.version(name)
     if seen is None or seen.state is not ServerState.READY:
         return None
-    evidence = f"{name} answered an inference at {seen.address} while taking no traffic"
+    evidence = f"{name} {seen.proof} while taking no traffic"
     step = rollout.model_copy(update={"live": _shift(rollout.live, name)})
     return _step(step, f"Move all traffic to {name}", evidence)
 

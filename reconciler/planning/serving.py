@@ -76,7 +76,10 @@ class ServedVersion:
     state: ServerState
     reason: str = ""
     address: str = ""
-    active_requests: int = 0
+    active_requests: int | None = 0
+    """Of a version without traffic: requests still in flight; None while nobody knows."""
+    proof: str = ""
+    """Of a version that is READY: what shows it, as it follows the version's name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ def _served_version(service: Manifest, weight: int, seen: Mapping[str, ServerObs
         state=server.state if server else ServerState.STARTING,
         reason=server.reason if server else "",
         address=server.address if server else "",
+        proof=f"answered an inference at {server.address}" if server and server.state is ServerState.READY else "",
         # Of a version that takes traffic the number means nothing for the rollout, and changes all the time.
         active_requests=server.active_requests if server and weight == 0 else 0,
     )

@@ -35,7 +35,6 @@ GAPS: list[tuple[str, dict[str, Any], str]] = [
     (DEPLOYMENT, {**SPECS[DEPLOYMENT], "endpoint": {"access": "public"}}, "spec.endpoint.access"),
     (DEPLOYMENT, {**SPECS[DEPLOYMENT], "endpoint": {"rateLimit": {"requestsPerSecond": 5}}}, "spec.endpoint.rateLimit"),
     (PLATFORM, {**SPECS[PLATFORM], "auth": {"mode": "jwt", "jwt": JWT}}, "spec.auth"),
-    (CLUSTER, {"driver": "kubernetes", "kubernetes": KUBERNETES}, "spec.driver"),
     (CLUSTER, {"driver": "local", "kserve": {"mode": "Knative"}}, "spec.kserve.mode"),
     (ACME, {**SPECS[ACME], "egress": [{"to": "10.0.0.0/8", "ports": [443]}]}, "spec.egress"),
     (DDP, SPECS[DDP], "spec.training"),

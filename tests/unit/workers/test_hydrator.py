@@ -17,9 +17,9 @@ from reconciler.planning.serving import Condition
 from reconciler.ports.errors import Conflict
 from reconciler.ports.repository import NewCommit
 from reconciler.stores.git.repository import GitRepository
-from reconciler.workers.deployment_worker import DeploymentWorker
 from reconciler.workers.hydrator import Hydrator
 from reconciler.workers.loop import Turned
+from reconciler.workers.rendered_branch import RenderedBranch
 from reconciler.workers.tree_at_head import TreeAtHead
 from renderers import rendering
 from renderers.canonical import Manifest, to_yaml
@@ -274,14 +274,14 @@ def _lose(ref: str, old: str | None, new: str) -> None:
     raise Conflict(f"{ref} moved")
 
 
-def test_the_worker_reads_of_the_branch_what_deployments_were_rendered_to(world: World) -> None:
-    worker = DeploymentWorker(world.repository, None, None, None, None, "local")  # type: ignore[arg-type]
+def test_of_the_branch_is_kept_what_deployments_were_rendered_to(world: World) -> None:
+    branch = RenderedBranch(world.repository, "local")
     for change in (None, {ROLLOUT: {**SPECS[ROLLOUT], "step": 9}}, {DEPLOYMENT: None, ROLLOUT: None}):
         world.turn(change)
-        worker._load()
-        kept = [each["kind"] for each in worker._manifests]
+        assert branch.advance()
+        kept = [each["kind"] for each in branch.by_path.values()]
         assert sorted(kept) == sorted(_kind(body) for body in mine(world.files()).values())
-    assert worker._manifests == []
+    assert branch.by_path == {}
 
 
 def _kind(body: bytes) -> str:
