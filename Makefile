@@ -30,7 +30,7 @@ test-unit: setup  ## the tests that need no running part
 
 test-cluster: setup  ## apply what is rendered to the cluster that ORDAIN_TEST_KUBECONFIG names; nothing of it is left
 	@: $${ORDAIN_TEST_KUBECONFIG:?must name the kubeconfig of a cluster with Kubernetes 1.36 and KServe 0.20}
-	@$(BIN)/python -m pytest -m cluster tests/cluster
+	@$(BIN)/python -m pytest -m cluster tests/cluster tests/contract
 
 test-crash: setup  ## kill the writer and orchestrators at each of their steps, again and again
 	@ORDAIN_CRASH_ROUNDS=$${ORDAIN_CRASH_ROUNDS:-5} $(BIN)/python -m pytest tests/crash

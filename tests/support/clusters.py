@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubernetes import config
+from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.resource import Resource
@@ -100,6 +101,36 @@ class Cluster:
         for each in missing:
             until(lambda each=each: _is_established(self.stored(each)), f"{_named(each)} is served")  # type: ignore[misc]
         self._dynamic.resources.invalidate_cache()
+
+    def merge(self, manifest: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        """Change some fields of an object, as a person does by hand."""
+        metadata = manifest["metadata"]
+        self._resource(manifest).patch(
+            body=dict(body),
+            name=metadata["name"],
+            namespace=metadata.get("namespace"),
+            content_type="application/merge-patch+json",
+        )
+
+    def accept(self, route: Mapping[str, Any]) -> None:
+        """Say of a route, as its gateway, that its newest spec is taken."""
+        metadata, parents = route["metadata"], copy.deepcopy(route["status"]["parents"])
+        for each in (condition for parent in parents for condition in parent["conditions"]):
+            each["observedGeneration"] = metadata["generation"]
+        self._resource(route).status.patch(
+            body={"status": {"parents": parents}},
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            content_type="application/merge-patch+json",
+        )
+
+    def token(self, namespace: str, account: str) -> str:
+        """Return a token by which whoever has it is this ServiceAccount, for an hour."""
+        made = client.CoreV1Api(self._api).create_namespaced_service_account_token(
+            account, namespace, {"spec": {"expirationSeconds": 3600}}
+        )
+        token: str = made.status.token
+        return token
 
     def close(self) -> None:
         """Let go of the connections."""
