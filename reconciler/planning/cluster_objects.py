@@ -90,15 +90,19 @@ def application_of(raw: Object) -> Application:
         folder=raw["spec"].get("source", {}).get("path", ""),
         is_asked=REFRESH in raw["metadata"].get("annotations", {}),
         is_going="deletionTimestamp" in raw["metadata"],
-        synced=result.get("revision", ""),
+        synced=_commit(result.get("revision", "")),
         phase=operation.get("phase", ""),
         message=operation.get("message", ""),
         refused=tuple(_refusals(result)),
-        # Where Argo CD cannot read the repository, the revision is a ref's name.
-        compared=revision if comparison.get("status") == "Synced" and _COMMIT.fullmatch(revision) else "",
+        compared=_commit(revision) if comparison.get("status") == "Synced" else "",
         errors=tuple(each["message"] for each in conditions if each["type"].endswith("Error")),
         heal=_heal(operation),
     )
+
+
+def _commit(revision: str) -> str:
+    """Return a revision that is a commit; where Argo CD has not read the repository yet, it is a ref's name."""
+    return revision if _COMMIT.fullmatch(revision) else ""
 
 
 def _refusals(result: Object) -> Iterator[Refusal]:

@@ -92,6 +92,8 @@ class ClusterServing:
     """Judges deployments, one look after the other: some things are only known by how long they last."""
 
     spells: Spells = field(default_factory=Spells)
+    _applied: ByPath = field(default_factory=dict)
+    """The manifests that were last found applied."""
 
     def served(self, rendered: Rendered, view: ClusterView, now: datetime) -> Served | None:
         """Return what is served of a deployment; None before its first Rollout."""
@@ -160,7 +162,11 @@ class ClusterServing:
             return _no_application(view)
         if own := _own_refusals(application, rendered):
             return Delivered(applied=False, reason="SyncFailed", message="; ".join(own) + _when(application, rendered))
-        if _is_synced(application, rendered) and is_live(rendered, view):
+        # A sync that has only begun does not say of which commit it is; what was applied then is applied still.
+        has_begun = application.phase == "Running" and not application.synced
+        is_known = has_begun and rendered.manifests == self._applied
+        if (is_known or _is_synced(application, rendered)) and is_live(rendered, view):
+            self._applied = rendered.manifests
             return Delivered(applied=True, reason="Synced", message=_applied_words(application, rendered))
         return _not_yet(application, rendered, silent)
 

@@ -373,6 +373,23 @@ async def test_a_silent_argo_cd_is_said_once_and_recovers(world: World) -> None:
     await world.until(lambda: world.is_ready() and len(world.status.served_now[KEY].versions) == 2)
 
 
+async def test_a_sync_that_begins_takes_nothing_back(world: World) -> None:
+    """For a moment its revision is the name of the branch."""
+    world.serve(FIRST)
+    await world.until(world.is_ready)
+    said = list(world.status.changes)
+    (application,) = [each for each in world.api.listed("Application") if each["metadata"]["name"].endswith("fraud")]
+    begun = {"phase": "Running", "syncResult": {"revision": rendered_ref("local")}}
+    status = {"operationState": begun, "sync": {"status": "OutOfSync", "revision": "0" * 40}}
+    world.argo_cd.runs = False
+    world.api.put(application | {"status": status})
+    for _ in range(20):
+        await world.turn()
+    assert world.status.changes == said
+    world.argo_cd.runs = True
+    await world.until(world.is_ready)
+
+
 async def test_what_kserve_says_is_shown(world: World) -> None:
     world.kserve.pods_come = False
     world.kserve.words["scoring-v1"] = (
