@@ -56,8 +56,8 @@ bench-language: setup  ## measure validate, render and plan alone
 bench-writes: setup  ## measure writes alone, from the request to the durable commit
 	@$(BIN)/python -m tests.bench writes
 
-bench-cluster: setup  ## measure runs on a KFP server, as its double answers
-	@$(BIN)/python -m tests.bench kfp
+bench-cluster: setup  ## measure runs and deployments on doubles, and on the cluster that ORDAIN_TEST_KUBECONFIG names
+	@$(BIN)/python -m tests.bench kfp cluster
 
 lock:  ## resolve and pin the requirements anew
 	@$(PYTHON) scripts/lock.py

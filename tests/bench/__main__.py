@@ -1,7 +1,7 @@
 """What ordain costs on this machine, as tables: `python -m tests.bench [SUBJECT …]`, all of them where none is named.
 
 Bounded: on two quiet cores `language` and `kfp` take about two minutes each, `writes` five, `commits` and `line`
-three together, `git_http` four.
+three together, `git_http` four; `cluster` one, and two more with a cluster.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("language", "commits", "writes", "reads", "git_http", "line", "kfp")
+SUBJECTS = ("language", "commits", "writes", "reads", "git_http", "line", "kfp", "cluster")
 """Modules beside this one, each with its `tables(folder)`."""
 
 

@@ -108,7 +108,7 @@ class Line:
         return {each["name"].removeprefix(f"{name}-").removesuffix("-predictor"): each["weight"] for each in backends}
 
     def synced(self, folder: str = "acme--fraud") -> str:
-        """Return the commit of Argo CD's last sync of a folder."""
+        """Return the commit of Argo CD's last sync of a folder; at its start that may be a ref's name."""
         application = self.stored("argoproj.io/v1alpha1", "Application", f"{NAME}-{folder}", ARGO_CD) or {}
         operation = application.get("status", {}).get("operationState", {})
         return str(operation.get("syncResult", {}).get("revision", ""))

@@ -47,6 +47,11 @@ class ArgoCdDouble:
         for name in ("platform", "tenants"):
             self.api.put(_named("ApplicationSet", self.argo_cd, f"{self.cluster}-{name}"))
 
+    def make_all(self) -> None:
+        """Make an Application of each folder, and sync it."""
+        for each in self.api.listed("ApplicationSet"):
+            self._make_applications(each["metadata"]["name"])
+
     def look(self) -> None:
         """Do what was asked for since the last look."""
         if not self.runs:
