@@ -23,7 +23,7 @@ status: setup  ## every part: pid, address, memory, health
 	@$(BIN)/ordain status
 
 test: setup  ## all tests, the end-to-end line on the real parts included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-unit: setup  ## the tests that need no running part
 	@$(BIN)/python -m pytest tests/unit tests/property tests/golden tests/architecture

@@ -45,7 +45,7 @@ def everything(tree: Tree) -> list[tuple[Started, ...]]:
         (starting.training_template("starter", "0.1.0", "docker.io/library/python:3.11"),),
         (starting.pipeline_template("starter", "0.1.0", b"components: {}\n", COMMAND),),
     ]
-    for document in tree.of_kind(Kind.PROJECT).values():
+    for _, document in sorted(tree.of_kind(Kind.PROJECT).items()):
         at = Start(tree, document.identity.tenant, document.identity.name, "starter")
         started.append((starting.project(tree, at.tenant, "starter", cluster),))
         started += [(each,) for each in in_project(at)]
@@ -53,8 +53,8 @@ def everything(tree: Tree) -> list[tuple[Started, ...]]:
 
 
 def in_project(at: Start) -> list[Started]:
-    started = [starting.deployment(at, model) for model in at.tree.models(at.tenant, at.project)]
-    for reference, template in at.tree.templates().items():
+    started = [starting.deployment(at, model) for model in sorted(at.tree.models(at.tenant, at.project))]
+    for reference, template in sorted(at.tree.templates().items()):
         if not template.spec.offered_to(at.tenant):
             continue
         if template.spec.training:
