@@ -89,7 +89,14 @@ def _tenant_of_host(tree: Tree, host: str) -> str | None:
 
 
 def principal_of(request: Request) -> Principal:
-    """Return the person, or the worker, that the edge or the socket's owner named."""
+    """Return the person that the edge named; who signs in under a worker's name is no worker by that."""
+    principal = _named(request)
+    if principal.is_worker:
+        raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", "no person is called ordain-…, as the platform's own are")
+    return principal
+
+
+def _named(request: Request) -> Principal:
     user = request.headers.get(USER_HEADER)
     if not user:
         raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthenticated", "nobody is signed in: the edge set no person")
@@ -99,9 +106,16 @@ def principal_of(request: Request) -> Principal:
 
 async def caller_of(request: Request, min_commit: MinCommit = None, project: ProjectQuery = None) -> Caller:
     """Resolve tenant, project and principal, or refuse."""
-    tree, tenant = await _seen(request, min_commit)
-    if tenant is None:
-        raise tenant_required()
+    tree, tenant = await _in_tenant(request, min_commit)
+    return _member(request, tree, tenant, project)
+
+
+async def reader_of_packages(request: Request, min_commit: MinCommit = None, project: ProjectQuery = None) -> Caller:
+    """Resolve the same; workers may as well, in every tenant: they run what people asked for."""
+    tree, tenant = await _in_tenant(request, min_commit)
+    named = _named(request)
+    if named.is_worker:
+        return Caller(tree, tenant, _project_of(request, tree, tenant, project), named, named.user)
     return _member(request, tree, tenant, project)
 
 
@@ -114,6 +128,13 @@ async def scope_of(request: Request, min_commit: MinCommit = None, project: Proj
     if not is_platform_admin(tree, principal):
         raise tenant_required()
     return Caller(tree, PLATFORM_TENANT, "", principal, _email(request, principal))
+
+
+async def _in_tenant(request: Request, min_commit: str | None) -> tuple[Tree, str]:
+    tree, tenant = await _seen(request, min_commit)
+    if tenant is None:
+        raise tenant_required()
+    return tree, tenant
 
 
 async def _seen(request: Request, min_commit: str | None) -> tuple[Tree, str | None]:
@@ -131,7 +152,7 @@ def tenant_required() -> Refusal:
 
 def _member(request: Request, tree: Tree, tenant: str, asked: str | None) -> Caller:
     principal = principal_of(request)
-    if not principal.is_worker and not roles(tree, tenant, principal):
+    if not roles(tree, tenant, principal):
         raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"{principal.user} is no member of {tenant}")
     project = _project_of(request, tree, tenant, asked)
     return Caller(tree, tenant, project, principal, _email(request, principal))
@@ -154,4 +175,5 @@ def _project_of(request: Request, tree: Tree, tenant: str, asked: str | None) ->
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
+PackageReaderDep = Annotated[Caller, Depends(reader_of_packages)]
 ScopeDep = Annotated[Caller, Depends(scope_of)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.http.caller import Caller, CallerDep
+from api.http.caller import Caller, CallerDep, PackageReaderDep
 from api.http.commits import CommitQuery
 from api.http.context import ContextDep
 from api.http.problems import not_found
@@ -49,7 +49,9 @@ async def get_template(caller: CallerDep, template: str) -> TemplateView:
 
 
 @router.get("/{template}/package", response_class=YamlResponse, responses=_PACKAGE)
-async def get_package(context: ContextDep, caller: CallerDep, template: str, commit: CommitQuery = None) -> Response:
+async def get_package(
+    context: ContextDep, caller: PackageReaderDep, template: str, commit: CommitQuery = None
+) -> Response:
     """Return the compiled package, at head or as it was at a commit; its sha256 in the header `X-Content-Sha256`."""
     document = _template(caller, template)
     package, at = document.spec.package, commit or context.head.commit or ""

@@ -103,9 +103,6 @@ class Writes:
         From the moment the row is written the request is never lost, whatever is answered. What was asked before
         under the same key is answered from its row, without looking at the tree: it is not the same any more.
         """
-        if caller.principal.is_worker:
-            detail = "workers ask through the queue; no person is called ordain-…"
-            raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", detail)
         if self.asked.dry_run:
             return await self._planned(caller, self._request(caller, ask()))
         change, standing = "", await self._standing(caller)

@@ -68,6 +68,21 @@ async def test_what_is_not_theirs_does_not_exist(world: WriteWorld) -> None:
     assert (world.head, world.requests()) == (before, 0)
 
 
+async def test_who_is_called_like_a_worker_is_none(world: WriteWorld) -> None:
+    """Names are an identity provider's to give; the platform's own reach what they need, the packages of templates."""
+    package = "/api/v1/templates/train@1.0.0/package"
+    paths = ["intents", f"intents/{RUN}", "runs", "models", "timeline", "changes", "templates"]
+    for host in (ACME, "ml.localhost"):
+        async with world.client(
+            "ordain-registry", host, **{"X-Tenant-Id": "acme", "X-Forwarded-Groups": "acme-leads"}
+        ) as client:
+            told = [(await client.get(f"/api/v1/{path}")).status_code for path in paths]
+            assert told == [403] * len(paths)
+            assert (await client.get(package)).status_code == 200
+            put = await client.put(f"{INTENTS}/{RUN}?wait=1", content=TEXT, headers=YAML)
+            assert (put.status_code, world.requests()) == (403, 0)
+
+
 HOSTILE = [
     "tenants/acme/projects/fraud/../../../globex/tenant.yaml",
     "tenants/acme/projects/fraud/runs/2026-11-23/../x.yaml",
