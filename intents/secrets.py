@@ -66,8 +66,9 @@ def may_hold_one(text: str) -> bool:
     """Whether a closer look at a document is needed: cheap, and never wrong about a no."""
     if "PRIVATE KEY" in text or ("://" in text and "@" in text):
         return True
-    words = [word for word in text.split() if len(word) >= _SHORTEST and not _DIGEST.fullmatch(word)]
-    if words and _MARKS.search(" ".join(words)):
+    words = " ".join(word for word in text.split() if len(word) >= _SHORTEST and not _DIGEST.fullmatch(word))
+    # Each alone: together, as one pattern, they take more than twice as long on a long text.
+    if words and any(mark in words for mark in _MARKS):
         return True
     low = text.lower()
     named = "key" in low or "pass" in low or "token" in low or "secret" in low or "pwd" in low or "credential" in low
@@ -97,7 +98,7 @@ def _entropy(text: str) -> float:
     return -sum(share * log2(share) for share in shares)
 
 
-_MARKS = re.compile("|".join(re.escape(mark) for form in FORMS for mark in form.marks))
+_MARKS = tuple(dict.fromkeys(mark for form in FORMS for mark in form.marks))
 _SHORTEST = 18
 """Characters without a blank that every form has, but for keys and addresses, which are looked for first."""
 _DIGEST = re.compile(r"""["']?(?:sha256:)?[0-9a-f]{40,64}["']?[,}\]]*""")
