@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from api.cli.plan_text import PlanText
 from api.client import ChangeState, Disputed
 from api.client.plans import ChangeDetail
 from api.client.views import ChangeItem
+from api.line_diff import unified
 from reconciler.planning.plan.wording import plural, printable
 
 STATE_STYLES = {ChangeState.OPEN: "yellow", ChangeState.MERGED: "green", ChangeState.CLOSED: "dim"}
@@ -94,10 +94,9 @@ def _lacks(found: ChangeDetail) -> Iterator[tuple[str, str]]:
 
 def _conflict(conflict: Disputed) -> Text:
     """Return where main is not what the change was written on: what it would undo there."""
-    theirs, yours = (side.content.splitlines() if side else [] for side in (conflict.theirs, conflict.yours))
-    lines = difflib.unified_diff(theirs, yours, "on main now", "in this change", lineterm="")
+    theirs, yours = (side.content.encode() if side else b"" for side in (conflict.theirs, conflict.yours))
     title = Text(f"\nmain moved: {printable(conflict.path)} is not what this was written on\n", "bold red")
-    return title + _diff("".join(f"{line}\n" for line in lines))
+    return title + _diff(unified(theirs, yours, "on main now", "in this change"))
 
 
 def _diff(text: str) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from api.cli.remote import Remote, asks_platform
 from api.cli.session import SHORT, Session, reference_of
 from api.cli.versions import commit_of, one_before, path_with_history
 from api.client import Reference
+from api.line_diff import unified
 from api.problem_text import shown
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -67,12 +67,7 @@ def _against(session: Session, path: str, file: str, content: bytes) -> str:
     """Return what leads from what is there to a file."""
     there = session.client.intents.find(path)
     was = f"{path}@{there.commit[:SHORT]}" if there else "/dev/null"
-    lines = difflib.unified_diff(_lines(there.content if there else b""), _lines(content), was, file, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _lines(content: bytes) -> list[str]:
-    return content.decode(errors="replace").splitlines()
+    return unified(there.content if there else b"", content, was, file)
 
 
 def _versions(session: Session, reference: Reference, before: str | None, after: str | None) -> str:

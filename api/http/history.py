@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -19,6 +18,7 @@ from api.http.pages import next_cursor, number_of_cursor
 from api.http.problems import not_found
 from api.http.scopes import document_path
 from api.http.views import Page
+from api.line_diff import unified
 from intents.composing import compose
 from intents.identity import Identity
 from intents.kinds import Kind
@@ -135,18 +135,13 @@ def _diff(context: ApiContext, path: str, before: str, after: str) -> Diff:
     if old is None and new is None:
         raise not_found(f"{path} at {before} or {after}")
     was, now = (f"{path}@{commit[:12]}" for commit in (before, after))
-    lines = difflib.unified_diff(_lines(old), _lines(new), was, now, lineterm="")
     return Diff(
         path=path,
         before=Version(commit=before, blob=blob_id(old) if old is not None else None),
         after=Version(commit=after, blob=blob_id(new) if new is not None else None),
-        text="".join(f"{line}\n" for line in lines),
+        text=unified(old, new, was, now),
         fields=list(differences(_value(old), _value(new))),
     )
-
-
-def _lines(body: bytes | None) -> list[str]:
-    return (body or b"").decode(errors="replace").splitlines()
 
 
 def _value(body: bytes | None) -> JsonValue:

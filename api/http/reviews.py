@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from api.http.problems import ConflictView, ProblemView, Refusal, refusal, seen
 from api.http.remotes import OnForge, on_forge
 from api.http.views import Page
 from api.http.writes import Ask, DryRun, WriteAnswer, WritesDep, answers
+from api.line_diff import unified
 from intents.kinds.members import Subject
 from intents.tree import Tree
 from reconciler.planning.changes import (
@@ -305,11 +305,4 @@ def changed_files(files: Files, before: Callable[[str], bytes | None]) -> Iterat
     for path, after in sorted(files.items()):
         old = before(path)
         change = Happening.ADDED if old is None else Happening.REMOVED if after is None else Happening.CHANGED
-        yield ChangedFile(path=path, change=change, diff=unified(path, old, after))
-
-
-def unified(path: str, old: bytes | None, new: bytes | None) -> str:
-    """Return what differs between two versions, in unified form."""
-    was, now = ((body or b"").decode(errors="replace").splitlines() for body in (old, new))
-    lines = difflib.unified_diff(was, now, f"main/{path}", f"change/{path}", lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+        yield ChangedFile(path=path, change=change, diff=unified(old, after, f"main/{path}", f"change/{path}"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from api.line_diff import hunks
 from intents.identity import Identity, identify
 from reconciler.planning.events import Event
 from reconciler.ports.repository import Change, CommitInfo, Repository
@@ -124,13 +124,7 @@ def _changed(repository: Repository, info: CommitInfo, change: Change) -> Change
     before = repository.read(info.parent, change.path) if info.parent else None
     after = repository.blob(change.blob) if change.blob else None
     verb = "removed" if after is None else "added" if before is None else "changed"
-    return ChangedPath(change.path, _title(change.path), verb, tuple(_diff(before or b"", after or b"")))
-
-
-def _diff(before: bytes, after: bytes) -> Iterator[str]:
-    old, new = (body.decode(errors="replace").splitlines() for body in (before, after))
-    lines = difflib.unified_diff(old, new, n=3, lineterm="")
-    return (line for line in lines if not line.startswith(("---", "+++")))
+    return ChangedPath(change.path, _title(change.path), verb, tuple(hunks(before, after)))
 
 
 def _title(path: str) -> str:
