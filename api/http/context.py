@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 
+from api.http.checking import Checks
 from api.http.platform_status import PlatformStatus
 from reconciler.ports.changes import Changes
 from reconciler.ports.git_service import GitService
@@ -107,6 +108,7 @@ class ApiContext:
     git: GitService
     answered: Answers = field(default_factory=Answers)
     happened: Broadcast = field(default_factory=Broadcast)
+    checks: Checks = field(default_factory=Checks)
 
 
 def context_of(request: Request) -> ApiContext:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.http.bounded import BoundedRoute
 from api.http.caller import Caller, ScopeDep
+from api.http.checking import size_of
 from api.http.context import ApiContext, ContextDep
 from api.http.plans import plan_change_of
 from api.http.problems import Refusal
@@ -69,7 +69,8 @@ async def plan(context: ContextDep, caller: ScopeDep, body: PlannedChange) -> Re
     """
     questions = ledger_questions(caller.tree, ((path, content is not None) for path, content in body.files.items()))
     facts = await context.queue(caller.tenant).facts(questions)
-    found = await asyncio.to_thread(_plan, context, caller, body.files, facts)
+    files = body.files
+    found = await context.checks.run(size_of(files), lambda: _plan(context, caller, files, facts))
     return Response(to_json(found), media_type="application/json")
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.bounded import DocumentRoute
 from api.http.caller import Caller, ScopeDep
+from api.http.checking import size_of
 from api.http.conflicts import conflicts
 from api.http.context import ApiContext, ContextDep
 from api.http.known_changes import known_change
@@ -225,13 +226,13 @@ async def preview_of(context: ApiContext, caller: Caller, known: KnownChange) ->
         others = context.open_changes.beside(context.head.commit or "", planned=known.change.head)
         return preview(caller.tree, known, now=context.now(), others=others, facts=facts)
 
-    return await asyncio.to_thread(look)
+    return await context.checks.run(size_of(known.files), look)
 
 
 async def change_view(context: ApiContext, caller: Caller, known: KnownChange) -> ChangeView:
     """Return a change as people see it."""
     if known.change.state is not ChangeState.OPEN:
-        return _ended_view(known)
+        return await _ended_view(context, known)
     shown = await preview_of(context, caller, known)
     standing, plan = shown.standing, shown.plan
     disputed = conflicts(caller.tree, net_writes(caller.tree, known), (each.path for each in shown.conflicts))
@@ -239,7 +240,7 @@ async def change_view(context: ApiContext, caller: Caller, known: KnownChange) -
     return ChangeView(
         **_item(ChangeRecord(known.change, known.approvals)),
         **forge.model_dump(),
-        writes=list(changed_files(shown.files, lambda path: _body(caller.tree, path))),
+        writes=await changed_files(context, shown.files, lambda path: _body(caller.tree, path)),
         required=standing.required,
         missing=standing.missing,
         approvals=[_approval(each) for each in standing.approvals],
@@ -253,12 +254,12 @@ async def change_view(context: ApiContext, caller: Caller, known: KnownChange) -
     )
 
 
-def _ended_view(known: KnownChange) -> ChangeView:
+async def _ended_view(context: ApiContext, known: KnownChange) -> ChangeView:
     """Return a change that ended: what it asked, and who said yes; what it lacks is of no matter any more."""
     given = [ApprovalView(approver=each.approver.user, at=each.at, counts=False, fallen="") for each in known.approvals]
     return ChangeView(
         **_item(ChangeRecord(known.change, known.approvals)),
-        writes=list(changed_files(known.files, known.before.get)),
+        writes=await changed_files(context, known.files, known.before.get),
         required=0,
         missing=0,
         approvals=given,
@@ -300,8 +301,12 @@ def _body(tree: Tree, path: str) -> bytes | None:
     return document.body if document else None
 
 
-def changed_files(files: Files, before: Callable[[str], bytes | None]) -> Iterator[ChangedFile]:
-    """Yield what a change writes, against what `before` says stands there."""
+async def changed_files(context: ApiContext, files: Files, before: Callable[[str], bytes | None]) -> list[ChangedFile]:
+    """Return what a change writes, against what `before` says stands there."""
+    return await context.checks.run(size_of(files), lambda: list(_changed(files, before)))
+
+
+def _changed(files: Files, before: Callable[[str], bytes | None]) -> Iterator[ChangedFile]:
     for path, after in sorted(files.items()):
         old = before(path)
         change = Happening.ADDED if old is None else Happening.REMOVED if after is None else Happening.CHANGED

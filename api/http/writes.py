@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from api.http.asked import Asked, AskedDep
 from api.http.caller import Caller
+from api.http.checking import size_of
 from api.http.commits import reflects
 from api.http.conflicts import conflicts
 from api.http.context import ApiContext, ContextDep
@@ -153,7 +154,8 @@ class Writes:
         if request.of_change is not None:
             whole = await asyncio.to_thread(with_net_writes, caller.tree, request, known)
         facts = await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [whole]))
-        _, decision = await asyncio.to_thread(decide, caller.tree, request, known, facts)
+        size = sum(len(write.content) for write in whole.writes)
+        _, decision = await self.context.checks.run(size, lambda: decide(caller.tree, request, known, facts))
         if opening([decision]):
             counts = {caller.tenant: await self.context.changes(caller.tenant).open_count()}
             (decision,) = bounded([decision], counts)
@@ -172,7 +174,7 @@ class Writes:
         decision = await self._decided(caller, request)
         files = {} if isinstance(decision, Closed) else decision.files
         required = decision.required if isinstance(decision, Proposed) else 0
-        plan = await asyncio.to_thread(self._plan, caller, files)
+        plan = await self.context.checks.run(size_of(files), lambda: self._plan(caller, files))
         self.response.status_code = HTTPStatus.OK
         return DryRun(paths=sorted(files), approvals=required, summary=headline(plan), plan=plan)
 

@@ -76,7 +76,8 @@ async def change_page(context: ApiContext, caller: Caller, change: str) -> Chang
     if known.change.state is ChangeState.OPEN:
         return await _open(context, caller, known)
     given = tuple(Counted(each) for each in known.approvals)
-    return ChangePage(known.change, None, given, "", (), tuple(changed_files(known.files, known.before.get)), OnForge())
+    files = await changed_files(context, known.files, known.before.get)
+    return ChangePage(known.change, None, given, "", (), tuple(files), OnForge())
 
 
 async def _open(context: ApiContext, caller: Caller, known: KnownChange) -> ChangePage:
@@ -84,7 +85,8 @@ async def _open(context: ApiContext, caller: Caller, known: KnownChange) -> Chan
     standing = shown.standing
     who = tuple(map(_named, standing.who))
     card = ChangeCard(known.change, headline(shown.plan), standing.required, standing.missing, shown.mergeable, who)
-    files = changed_files(shown.files, lambda path: document.body if (document := caller.tree.get(path)) else None)
+    tree = caller.tree
+    files = await changed_files(context, shown.files, lambda path: here.body if (here := tree.get(path)) else None)
     forge = await on_forge(context, known.change)
     return ChangePage(known.change, card, standing.approvals, shown.digest, sections(shown.plan), tuple(files), forge)
 
