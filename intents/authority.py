@@ -26,6 +26,14 @@ class Principal:
         return self.user.startswith(WORKER_PREFIX)
 
 
+def person(user: str) -> str:
+    """Return what tells one person from another where two have to be.
+
+    Many directories take a name in any case, and what stands in front passes it on as it was typed.
+    """
+    return user.casefold()
+
+
 _IMPLIED = {
     Role.VIEWER: frozenset({Role.VIEWER}),
     Role.DEVELOPER: frozenset({Role.VIEWER, Role.DEVELOPER}),
@@ -105,7 +113,7 @@ def may_not_approve(tree: Tree, principal: Principal, author: str, paths: Iterab
     platform admin for the platform's own files.
     """
     for path in sorted(paths):
-        if principal.user == author or principal.is_worker:
+        if person(principal.user) == person(author) or principal.is_worker:
             return Problem("not-an-approver", path, 0, 0, f"{principal.user} cannot approve this: another person must")
         identity = identify(path)
         if identity is None or not identity.tenant or identity.kind in _PLATFORMS_OWN:

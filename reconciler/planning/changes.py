@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from intents.authority import Principal, approvals_needed, approvers, forbidden, may_not_approve
+from intents.authority import Principal, approvals_needed, approvers, forbidden, may_not_approve, person
 from intents.kinds.members import Subject
 from intents.kinds.run import Desired
 from intents.kinds.training_job import TrainingJobSpec
@@ -119,7 +119,8 @@ class Standing:
     @property
     def missing(self) -> int:
         """How many more people have to say yes."""
-        return max(0, self.required - len({each.approval.approver.user for each in self.approvals if not each.fallen}))
+        people = {person(each.approval.approver.user) for each in self.approvals if not each.fallen}
+        return max(0, self.required - len(people))
 
 
 def change_id(request: UUID) -> ChangeId:
@@ -200,7 +201,7 @@ def _fallen(tree: Tree, change: Change, digest: PlanDigest, approval: Approval) 
 
 
 def _others(subjects: Iterable[Subject], author: Principal) -> Iterator[Subject]:
-    return (each for each in subjects if each.user != author.user)
+    return (each for each in subjects if each.user is None or person(each.user) != person(author.user))
 
 
 def not_approvable(

@@ -99,6 +99,7 @@ def test_approvals_are_those_of_the_kind_that_asks_for_most() -> None:
         (TENANT_ADMIN, {DEPLOYMENT}, None),
         (PLATFORM_ADMIN, {ACME, TRAIN, PACKAGE}, None),
         (DEVELOPER, {DEPLOYMENT}, "another person must"),
+        (Principal(DEVELOPER.user.upper(), APPROVER.groups), {DEPLOYMENT}, "another person must"),
         (WORKER, {DEPLOYMENT}, "another person must"),
         (VIEWER, {DEPLOYMENT}, "members of acme with the role approver may"),
         (PLATFORM_ADMIN, {DEPLOYMENT}, "members of acme with the role approver may"),

@@ -169,6 +169,15 @@ def test_one_person_is_one_word() -> None:
     assert standing(TREE, CHANGE, 0, READ, []).missing == 0
 
 
+def test_a_person_is_the_same_in_any_case() -> None:
+    """A directory takes a name as it is typed, and gives the same groups with it."""
+    typed = Principal(LEAD.user.title(), LEAD.groups)
+    assert standing(TREE, CHANGE, 2, READ, [given(LEAD), given(typed)]).missing == 1
+    assert standing(TREE, replace(CHANGE, author=LEAD), 1, READ, [given(typed)]).missing == 1
+    mine = replace(CHANGE, author=Principal(APPROVER.user.upper()))
+    assert standing(TREE, mine, 1, READ, []).who == (Subject(group="acme-leads"),)
+
+
 def test_it_is_said_whom_to_ask() -> None:
     assert standing(TREE, CHANGE, 1, READ, []).who == (Subject(group="acme-leads"), Subject(user=APPROVER.user))
     mine = replace(CHANGE, author=APPROVER)
