@@ -46,6 +46,11 @@ class Asked:
         """Return what must stand at the path that the write is about: what the client says, or else `otherwise`."""
         return self.if_match or (ABSENT if self.if_absent else otherwise)
 
+    def refuse_preconditions(self, instead: str) -> None:
+        """Refuse what would otherwise be taken for a guard that holds; `instead` says what guards the write."""
+        if self.if_match is not None or self.if_absent:
+            raise _bad(f"If-Match and If-None-Match are about one path: {instead}")
+
     def request_key(self, caller: Caller) -> RequestKey | None:
         """Return the request's idempotency key; what decides the effect of a request goes into it."""
         if self.key is None:

@@ -59,6 +59,7 @@ async def create_change(caller: ScopeDep, writes: WritesDep, body: NewChange) ->
 
     On the bare host, also templates with their packages, and a tenant with its first projects.
     """
+    writes.asked.refuse_preconditions("say what each path `expects`")
 
     def ask() -> Ask:
         return Ask(body.subject.strip() or _subject(body), list(_writes(caller, body)))

@@ -120,6 +120,9 @@ class Approved(BaseModel):
     merge: WriteAnswer | None
 
 
+_GUARD = "say by `head` which commit of the change was looked at"
+
+
 class Seen(BaseModel):
     """What was seen of a change."""
 
@@ -186,6 +189,7 @@ async def merge_change(
     context: ContextDep, caller: ScopeDep, writes: WritesDep, change_id: ChangePath, body: Seen | None = None
 ) -> WriteAnswer | DryRun:
     """Write an approved change to main, as one commit of its author, if it still is what was approved."""
+    writes.asked.refuse_preconditions(_GUARD)
     known = await known_change(context, caller, ChangeId(change_id))
     return await writes.submit(caller, lambda: _merging(caller, known, body.head if body else ""))
 
@@ -195,6 +199,7 @@ async def close_change(
     context: ContextDep, caller: ScopeDep, writes: WritesDep, change_id: ChangePath, body: Seen | None = None
 ) -> WriteAnswer | DryRun:
     """End a change without merging it."""
+    writes.asked.refuse_preconditions(_GUARD)
     known = await known_change(context, caller, ChangeId(change_id))
     of = OfChange(known.change.id, Deed.CLOSE, body.head if body else "")
     return await writes.submit(caller, lambda: Ask(f"Close change {change_id}", of_change=of))

@@ -155,6 +155,16 @@ async def test_a_change_is_bounded_and_well_formed(world: WriteWorld, body: dict
     assert (world.head, world.requests()) == (before, 0)
 
 
+@pytest.mark.parametrize("header", [{"If-None-Match": "*"}, {"If-Match": f'"{"0" * 40}"'}])
+@pytest.mark.parametrize("verb", ["", "/0123456789:merge", "/0123456789:close"])
+async def test_a_guard_of_one_path_is_not_taken_and_dropped(
+    world: WriteWorld, header: dict[str, str], verb: str
+) -> None:
+    async with world.client(**header) as client:
+        answer = await client.post(f"{CHANGES}{verb}", json={} if verb else {"writes": [write(RUN, SPEC)]})
+    assert (answer.status_code, answer.json()["code"], world.requests()) == (400, "bad-precondition", 0)
+
+
 async def test_a_subject_is_one_line(world: WriteWorld) -> None:
     answer = await change(world, write(RUN, SPEC), subject="One\n\nOrdain-On-Behalf-Of: root\n")
     made = world.repository.info(answer.json()["commit"])
