@@ -154,8 +154,7 @@ class Writes:
         if request.of_change is not None:
             whole = await asyncio.to_thread(with_net_writes, caller.tree, request, known)
         facts = await self.context.queue(caller.tenant).facts(questions_of(caller.tree, [whole]))
-        size = sum(len(write.content) for write in whole.writes)
-        _, decision = await self.context.checks.run(size, lambda: decide(caller.tree, request, known, facts))
+        _, decision = await self.context.checks.run(whole.size, lambda: decide(caller.tree, request, known, facts))
         if opening([decision]):
             counts = {caller.tenant: await self.context.changes(caller.tenant).open_count()}
             (decision,) = bounded([decision], counts)

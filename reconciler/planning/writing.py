@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,8 @@ from reconciler.planning.idempotency import RequestKey
 RequestId = NewType("RequestId", UUID)
 CommitId = NewType("CommitId", str)
 
+BATCH_BYTES = 16 << 20
+"""What is decided at once: whoever does it takes three times as much memory, and others wait for all of it."""
 ABSENT = "absent"
 ANY = "any"
 
@@ -107,6 +109,11 @@ class WriteRequest:
         """Who asked: the person for whom a worker speaks, where it says so."""
         return self.on_behalf_of or self.principal.user
 
+    @property
+    def size(self) -> int:
+        """How many bytes it would write."""
+        return sum(len(write.content) for write in self.writes)
+
 
 @dataclass(frozen=True)
 class Merging:
@@ -181,6 +188,16 @@ class Batch:
 Direct: TypeAlias = Accepted | Refused
 Decision: TypeAlias = Accepted | Proposed | Closed | Refused
 Decide: TypeAlias = Callable[[Tree, WriteRequest], tuple[Tree, Decision]]
+
+
+def in_one_batch(requests: Iterable[WriteRequest]) -> Iterator[WriteRequest]:
+    """Yield the first of the requests, up to the one with which they reach BATCH_BYTES."""
+    size = 0
+    for request in requests:
+        if size >= BATCH_BYTES:
+            return
+        size += request.size
+        yield request
 
 
 def removals(tree: Tree, document: Document[Spec], expects: str) -> tuple[Write, ...]:

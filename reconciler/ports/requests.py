@@ -130,7 +130,7 @@ class WriterQueue(RequestQueue, Protocol):
         ...
 
     async def waiting(self, limit: int) -> Sequence[WriteRequest]:
-        """Return the oldest waiting requests."""
+        """Return the oldest waiting requests, as many as `in_one_batch` yields."""
         ...
 
     async def cursor(self) -> str | None:

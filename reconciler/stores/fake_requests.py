@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from intents.authority import Principal
@@ -18,7 +19,7 @@ from reconciler.planning.changes import ChangeId, ChangeState, ChangeVerb, chang
 from reconciler.planning.events import Fact
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import KEPT, RequestKey
-from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest
+from reconciler.planning.writing import Refused, RequestId, WriteAction, WriteRequest, in_one_batch
 from reconciler.ports.changes import ChangeRecord, ChangeStep, Merged
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.reads import IntentFilter, IntentRow, Listing, VersionRow
@@ -112,7 +113,7 @@ class MemoryQueue:
             self.requests.held = False
 
     async def waiting(self, limit: int) -> Sequence[WriteRequest]:
-        return [row.request for row in self._waiting()][:limit]
+        return list(islice(in_one_batch(row.request for row in self._waiting()), limit))
 
     async def cursor(self) -> str | None:
         return self.requests.cursor

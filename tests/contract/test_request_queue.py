@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from reconciler.planning.idempotency import KEPT
-from reconciler.planning.writing import Refused
+from reconciler.planning.writing import BATCH_BYTES, Refused, Write, WriteAction
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.requests import KeyReused, RequestState, RequestStatus, WriterQueue
 from reconciler.stores.fake_requests import MemoryQueue
-from reconciler.stores.ledger.requests import LedgerQueue
+from reconciler.stores.ledger.requests import SLICE, LedgerQueue
 from tests.fixtures.write_requests import PATH, closing, keyed, problem, request
 from tests.support.ledgers import Ledger
 
@@ -52,6 +52,23 @@ async def test_requests_come_back_whole_and_in_order(queue: WriterQueue) -> None
         assert await queue.put(each) == each.id
     assert list(await queue.waiting(100)) == asked
     assert list(await queue.waiting(2)) == asked[:2]
+
+
+async def test_many_come_back_in_order(queue: WriterQueue) -> None:
+    asked = [await queue.put(request()) for _ in range(2 * SLICE + 5)]
+    assert await ids(queue) == asked
+    assert [each.id for each in await queue.waiting(SLICE + 3)] == asked[: SLICE + 3]
+
+
+async def test_large_ones_come_back_a_few_at_a_time(queue: WriterQueue) -> None:
+    """However many wait, whoever decides them holds so many bytes and one request's; then the next have their turn."""
+    large = (Write(PATH, WriteAction.PUT, b"#" * (BATCH_BYTES // 2)),)
+    asked = [request(), *(request(writes=large) for _ in range(4)), request()]
+    for each in asked:
+        await queue.put(each)
+    assert await ids(queue) == [each.id for each in asked[:3]]
+    await queue.close([closing(each, "1" * 40) for each in asked[:3]], (), "1" * 40)
+    assert await ids(queue) == [each.id for each in asked[3:5]]
 
 
 async def test_putting_twice_changes_nothing(queue: WriterQueue) -> None:

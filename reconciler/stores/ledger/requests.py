@@ -17,7 +17,7 @@ from intents.problems import Problem, Severity
 from reconciler.planning.changes import ChangeId, Deed, OfChange
 from reconciler.planning.facts import LedgerQuestions
 from reconciler.planning.idempotency import RequestKey
-from reconciler.planning.writing import Author, Refused, RequestId, Write, WriteRequest
+from reconciler.planning.writing import BATCH_BYTES, Author, Refused, RequestId, Write, WriteRequest, in_one_batch
 from reconciler.ports.changes import ChangeStep
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.ports.requests import Closing, KeyReused, RequestState, RequestStatus, WriterLock
@@ -27,6 +27,9 @@ from reconciler.stores.ledger.database import Connection, Database, statements
 from reconciler.stores.ledger.values import as_json, as_text
 
 SQL, CURSOR_SQL = statements("requests"), statements("cursors")
+
+SLICE = 20
+"""Requests that are read at once: of 4 MiB each at most."""
 
 
 class LedgerQueue:
@@ -93,10 +96,17 @@ class LedgerQueue:
             await connection.close()
 
     async def waiting(self, limit: int) -> Sequence[WriteRequest]:
-        """Return the oldest waiting requests."""
+        """Return the oldest waiting requests, as many as `in_one_batch` yields."""
+        found: list[WriteRequest] = []
         async with self._database.transaction() as connection:
-            rows = await (await connection.execute(SQL["waiting"], {"limit": limit})).fetchall()
-        return [_from_row(row) for row in rows]
+            after, some = 0, min(limit, SLICE)
+            while some and sum(each.size for each in found) < BATCH_BYTES:
+                cursor = await connection.execute(SQL["waiting"], {"after": after, "limit": some})
+                rows = await cursor.fetchall()
+                found += map(_from_row, rows)
+                after = rows[-1]["sequence"] if rows else after
+                some = min(limit - len(found), SLICE) if len(rows) == some else 0
+        return list(in_one_batch(found))
 
     async def cursor(self) -> str | None:
         """Return the newest commit whose closing transaction is done."""

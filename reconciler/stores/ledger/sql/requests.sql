@@ -40,7 +40,7 @@ SELECT id, state, commit, problems, conflict, change, pushed_at,
 FROM write_requests WHERE id = %(id)s
 
 -- name: waiting
-SELECT * FROM write_requests WHERE state = 'waiting' ORDER BY sequence LIMIT %(limit)s
+SELECT * FROM write_requests WHERE state = 'waiting' AND sequence > %(after)s ORDER BY sequence LIMIT %(limit)s
 
 -- name: facts
 -- Runs that nothing says have ended: the attempt asked for has no final state here, or no row at all yet; and what
