@@ -138,7 +138,7 @@ async def test_who_asks_is_told_and_all_goes_on_when_it_has_passed(trouble: Trou
             place.start(retries_within=1.0)
             await until(lambda: len(asked.good) > CLIENTS, "clients to be served")
             await until(trouble.begin, "the trouble to begin")
-            assert re.search(trouble.reason, await refusal(queue))
+            assert re.search(trouble.reason, await refusal(queue), re.IGNORECASE)
             is_sound(trouble.repository())
             await until(trouble.end, "the trouble to end")
             served = len(asked.good) + 2 * CLIENTS
