@@ -123,5 +123,13 @@ def generated_repository(path: Path, size: int) -> GitRepository:
 def _cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process, of its living descendants, and of those that it has waited for."""
     process = psutil.Process(pid)
-    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
+    return sum(_own_seconds(each) for each in (process, *process.children(recursive=True)))
+
+
+def _own_seconds(process: psutil.Process) -> float:
+    """Return what a process and those that it has waited for took; nothing for one that has just ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system + times.children_user + times.children_system
