@@ -113,7 +113,7 @@ async def test_a_shallow_clone_can_push(world: GitWorld) -> None:
     ("host", "path", "user", "expected"),
     [
         ("ml.localhost", "", DEVELOPER, f"remote: {DEVELOPER} is no platform admin"),
-        ("ml.localhost", "", "ordain-scheduler", "remote: ordain-scheduler is no platform admin"),
+        ("ml.localhost", "", "ordain-scheduler", "remote: no person is called ordain-…"),
         ("acme.ml.localhost", "", ADMIN, "remote: git is for platform admins, at ml.localhost"),
         ("ml.localhost", "/t/acme", ADMIN, "remote: git is for platform admins, at ml.localhost"),
         ("nowhere.ml.localhost", "", ADMIN, "remote: host nowhere.ml.localhost does not exist"),
