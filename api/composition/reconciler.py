@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Coroutine
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from api.composition.engines import kubernetes_of, objects, pipelines
 from api.composition.process import PLATFORM, Process, now, until_told
@@ -15,6 +15,7 @@ from api.composition.remotes import Remotes
 from api.composition.serving import serving
 from reconciler.drivers.catalog import ApiCatalog
 from reconciler.drivers.kubernetes.workflows import KubernetesWorkflows
+from reconciler.ports.objects import Objects
 from reconciler.services.readiness import keep_announcing
 from reconciler.services.settings import PostgresRole, Settings
 from reconciler.services.target import Target
@@ -62,9 +63,7 @@ async def run_reconciler(settings: Settings, target: Target) -> None:
     storage = objects(settings)
     server = kubernetes_of(tree, target)
     served = serving(process, status, storage, server, target)
-    uid = tree.platform.repository.uid
-    past = PastRuns(process.repository, PostgresAnew(process.database), storage, uid)
-    cursor = RunCursor(process.repository, runs, uid, past)
+    cursor = _run_cursor(process, runs, storage, tree.platform.repository.uid)
     workflows = KubernetesWorkflows(server) if server else None
     engine = pipelines(settings, storage, lambda: process.head.tree, target.cluster, workflows)
     orchestrator = RunOrchestrator(runs, engine, catalog, storage, queue, process.head.advance)
@@ -73,18 +72,7 @@ async def run_reconciler(settings: Settings, target: Target) -> None:
     remotes, known = Remotes(settings.layout), LedgerRemotes(process.database)
     mirror = Mirror(process.repository, process.head, known, remotes.git, time.monotonic)
     main_check = MainCheck(process.repository, process.head, remotes.forge)
-    pulls = PullRequests(
-        process.repository,
-        process.head,
-        queue,
-        queue.changes,
-        known,
-        remotes.forge,
-        remotes.git,
-        OpenChanges(process.repository),
-        now,
-        time.monotonic,
-    )
+    pulls = _pull_requests(process, queue, known, remotes)
     rollouts = RolloutController(process.head.advance, status, queue, uuid4)
     loops = Loops(LedgerLeases(process.database), f"{socket.gethostname()}-{os.getpid()}")
     await until_told(
@@ -121,6 +109,27 @@ async def run_reconciler(settings: Settings, target: Target) -> None:
     await bus.close()
     await catalog.close()
     await process.database.close()
+
+
+def _run_cursor(process: Process, runs: LedgerRuns, storage: Objects, repository: UUID) -> RunCursor:
+    past = PastRuns(process.repository, PostgresAnew(process.database), storage, repository)
+    return RunCursor(process.repository, runs, repository, past)
+
+
+def _pull_requests(process: Process, queue: LedgerQueue, known: LedgerRemotes, remotes: Remotes) -> PullRequests:
+    changes = OpenChanges(process.repository)
+    return PullRequests(
+        process.repository,
+        process.head,
+        queue,
+        queue.changes,
+        known,
+        remotes.forge,
+        remotes.git,
+        changes,
+        now,
+        time.monotonic,
+    )
 
 
 class Loops:
