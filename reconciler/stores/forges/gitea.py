@@ -7,24 +7,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.planning.forge import Check, PullDetails, PullRequest, PullState
+from reconciler.planning.forge import Check, PullRequest, PullState
 from reconciler.stores.forges.client import ForgeClient, Token
 from reconciler.stores.forges.pull_requests import PullRequests, status_from
 from reconciler.stores.forges.pulls import (
     account,
     is_change,
-    last_words,
     newest_of,
     pull_from,
     repository_of,
-    review_from,
 )
 
 PAGE = "limit=50"
 """What an instance gives at once, unless its settings say otherwise (`MAX_RESPONSE_ITEMS`)."""
 LANDED = "This change is on main as {}."
-
-_VERDICTS = {"APPROVED", "REQUEST_CHANGES"}
 
 
 def api_of(url: str) -> str:
@@ -37,6 +33,8 @@ class GiteaForge(PullRequests):
     """The Forge port."""
 
     ALREADY_OPEN = HTTPStatus.CONFLICT
+    PAGE = PAGE
+    VERDICTS = frozenset({"APPROVED", "REQUEST_CHANGES"})
 
     def __init__(self, url: str, token: Token) -> None:
         """Act in the repository at `url` as the owner of the token."""
@@ -46,18 +44,6 @@ class GiteaForge(PullRequests):
         """Return the open pull requests, oldest first."""
         rows = await self._client.pages(f"/pulls?state=open&sort=oldest&{PAGE}", poll=True)
         return [pull_from(row) for row in rows if is_change(row)]
-
-    async def show(self, number: int) -> PullDetails | None:
-        """Return one pull request with its reviews and checks, or None where there is none of that number."""
-        row = await self._look_up(f"/pulls/{number}")
-        if row is None:
-            return None
-        pull = pull_from(row)
-        reviews = await self._client.pages(f"/pulls/{number}/reviews?{PAGE}")
-        words = last_words(review_from(each) for each in reviews if each["state"] in _VERDICTS)
-        ended_by = account(row, "merged_by") or await self._closed_by(pull)
-        commit = str(row["merge_commit_sha"] or "") if pull.state is PullState.MERGED else ""
-        return PullDetails(pull, words, await self._statuses(pull.head), ended_by, commit)
 
     async def merge(self, number: int, head: str) -> PullState:
         """Mark a pull request as merged by hand; close it with a comment where the repository allows no such marks."""

@@ -12,18 +12,16 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.planning.forge import Check, PullDetails, PullRequest, PullState, Verdict
+from reconciler.planning.forge import Check, PullRequest, PullState, Verdict
 from reconciler.ports.errors import Waiting
 from reconciler.stores.forges.client import ForgeClient, Token
 from reconciler.stores.forges.pull_requests import PullRequests, status_from
 from reconciler.stores.forges.pulls import (
     account,
     is_change,
-    last_words,
     newest_of,
     pull_from,
     repository_of,
-    review_from,
     summarized,
 )
 
@@ -32,7 +30,6 @@ ACCEPT = "application/vnd.github+json"
 SEEN_AFTER_SECONDS = 2.0
 """After a push GitHub takes a moment to see that a pull request is merged."""
 
-_VERDICTS = {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}
 _PASSED = {"success", "neutral", "skipped"}
 
 
@@ -47,6 +44,8 @@ class GitHubForge(PullRequests):
     """The Forge port."""
 
     ALREADY_OPEN = HTTPStatus.UNPROCESSABLE_ENTITY
+    PAGE = PAGE
+    VERDICTS = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 
     def __init__(self, url: str, token: Token) -> None:
         """Act in the repository at `url` as the owner of the token."""
@@ -57,18 +56,6 @@ class GitHubForge(PullRequests):
         """Return the open pull requests, oldest first."""
         path = f"/pulls?state=open&base=main&sort=created&direction=asc&{PAGE}"
         return [pull_from(row) for row in await self._client.pages(path, poll=True) if is_change(row)]
-
-    async def show(self, number: int) -> PullDetails | None:
-        """Return one pull request with its reviews and checks, or None where there is none of that number."""
-        row = await self._look_up(f"/pulls/{number}")
-        if row is None:
-            return None
-        pull = pull_from(row)
-        reviews = await self._client.pages(f"/pulls/{number}/reviews?{PAGE}")
-        words = last_words(review_from(each) for each in reviews if each["state"] in _VERDICTS)
-        ended_by = account(row, "merged_by") or await self._closed_by(pull)
-        commit = str(row["merge_commit_sha"] or "") if pull.state is PullState.MERGED else ""
-        return PullDetails(pull, words, await self._checks(pull.head), ended_by, commit)
 
     async def merge(self, number: int, head: str) -> PullState:
         """Wait for GitHub to see that main has the head."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from reconciler.planning.forge import Check, Proposal, PullRequest, Verdict
+from reconciler.planning.forge import Check, Proposal, PullDetails, PullRequest, PullState, Verdict
 from reconciler.ports.errors import Conflict, Waiting
 from reconciler.stores.forges.client import ForgeClient
-from reconciler.stores.forges.pulls import moment, pull_from, summarized, with_plan
+from reconciler.stores.forges.pulls import account, last_words, moment, pull_from, review_from, summarized, with_plan
 
 LOOK_AGAIN_SECONDS = 10.0
 LONGEST_BODY = 65_536
@@ -25,10 +25,26 @@ class PullRequests(ABC):
 
     ALREADY_OPEN: ClassVar[HTTPStatus]
     """What the forge answers where the branch has an open pull request."""
+    PAGE: ClassVar[str]
+    """The query that asks for the most rows that the forge gives at once."""
+    VERDICTS: ClassVar[frozenset[str]]
+    """The states of reviews that say yes or no, or take that back; all others are only words."""
 
     def __init__(self, client: ForgeClient) -> None:
         """Ask through `client`, whose address is the repository in the API."""
         self._client = client
+
+    async def show(self, number: int) -> PullDetails | None:
+        """Return one pull request with its reviews and checks, or None where there is none of that number."""
+        row = await self._look_up(f"/pulls/{number}")
+        if row is None:
+            return None
+        pull = pull_from(row)
+        reviews = await self._client.pages(f"/pulls/{number}/reviews?{self.PAGE}")
+        words = last_words(review_from(each) for each in reviews if each["state"] in self.VERDICTS)
+        ended_by = account(row, "merged_by") or await self._closed_by(pull)
+        commit = str(row["merge_commit_sha"] or "") if pull.state is PullState.MERGED else ""
+        return PullDetails(pull, words, await self._checks(pull.head), ended_by, commit)
 
     async def propose(self, proposal: Proposal) -> PullRequest:
         """Open the pull request of a branch, or bring title and plan of the open one up to date."""
@@ -96,6 +112,14 @@ class PullRequests(ABC):
     async def _open_of(self, branch: str) -> Mapping[str, Any] | None:
         found = await self._newest_of(branch)
         return found if found is not None and found["state"] == "open" else None
+
+    async def _checks(self, commit: str) -> tuple[Check, ...]:
+        """Return the newest check of each name that a commit has."""
+        return await self._statuses(commit)
+
+    @abstractmethod
+    async def _closed_by(self, pull: PullRequest) -> str:
+        """Return the account that closed a pull request without merging it; empty where nobody did."""
 
     @abstractmethod
     async def _newest_of(self, branch: str) -> Mapping[str, Any] | None:
