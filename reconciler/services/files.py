@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reconciler.durable import fsync_folder
+
 
 def write_document(path: Path, document: Any) -> None:
     """Replace `path` with a JSON document, for the owner's eyes alone; on disk when this returns."""
@@ -18,7 +20,7 @@ def write_document(path: Path, document: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)
-    _sync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def read_document(path: Path) -> Any:
@@ -27,11 +29,3 @@ def read_document(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -32,6 +32,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from reconciler.drivers.local.run_record import RunRecord, Snapshot, Uploaded
+from reconciler.durable import fsync_folder
 from reconciler.planning.observations import EngineRunId, EngineState
 from reconciler.ports.pipelines import Submission
 from reconciler.process_identity import ProcessIdentity, is_alive
@@ -82,7 +83,7 @@ class RunFolder:
             "parameters": submission.parameters,
         }
         self._write("submission.json", details)
-        sync_folder(self.proc_dir)
+        fsync_folder(self.proc_dir)
 
     def claim(self, identity: ProcessIdentity, token: str) -> bool:
         """Make that process the one that runs this; False where there is another claim already."""
@@ -95,7 +96,7 @@ class RunFolder:
             return False
         finally:
             draft.unlink()
-        sync_folder(self.path)
+        fsync_folder(self.path)
         return True
 
     @property
@@ -168,11 +169,11 @@ class RunFolder:
         """
         self._tombstone.parent.mkdir(mode=0o700, exist_ok=True)
         self._tombstone.touch()
-        sync_folder(self._tombstone.parent)
+        fsync_folder(self._tombstone.parent)
         doomed = self.proc_dir / f".gone-{self.run_id}-{secrets.token_hex(4)}"
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(doomed)
-            sync_folder(self.proc_dir)
+            fsync_folder(self.proc_dir)
         # Also what a crash in the middle of this left behind.
         for path in self.proc_dir.glob(".gone-*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -217,15 +218,7 @@ def write_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync_folder(path.parent)
 
 
 def _boot() -> str:

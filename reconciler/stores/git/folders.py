@@ -11,15 +11,6 @@ ROOM = 1 << 20
 """Bytes that must be free. A batch may need more; git then says so itself, and leaves nothing."""
 
 
-def fsync_folder(path: Path) -> None:
-    """Make a folder's entries durable; git syncs files but no folder."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def packed_at(repository: Path) -> int | None:
     """Return when packs were last rolled together, in nanoseconds of the epoch; None where they never were."""
     try:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import git
 
+from reconciler.durable import fsync_folder
 from reconciler.planning.remote import Attempt
 from reconciler.ports.errors import Waiting
 from reconciler.ports.remote import Pushed, RefUpdate
-from reconciler.stores.git.folders import fsync_folder
 
 Token = Callable[[], str]
 """Returns the token of the account at the remote, as it is now; may block. Empty is nobody."""

@@ -20,12 +20,13 @@ import git
 import pygit2
 from pygit2.enums import FileMode, SortMode
 
+from reconciler.durable import fsync_folder
 from reconciler.ports.branches import OpenBranch
 from reconciler.ports.errors import Conflict, Stalled, Unwritable
 from reconciler.ports.repository import MAIN, Change, CommitInfo, NewCommit, RefMove, Signature
 from reconciler.stores.git import fast_import
 from reconciler.stores.git.branches import open_branches
-from reconciler.stores.git.folders import check_room, fsync_folder, packed_at
+from reconciler.stores.git.folders import check_room, packed_at
 from reconciler.stores.git.leftovers import remove_if_abandoned
 from reconciler.stores.git.locks import locked
 from reconciler.stores.git.walk import changed_blobs

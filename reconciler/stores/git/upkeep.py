@@ -14,9 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from reconciler.durable import fsync_folder
 from reconciler.planning.upkeep import Chore, StoreState
 from reconciler.ports.errors import Waiting
-from reconciler.stores.git.folders import fsync_folder, packed_at
+from reconciler.stores.git.folders import packed_at
 from reconciler.stores.git.leftovers import leftovers, sweep
 from reconciler.stores.git.locks import locked
 
