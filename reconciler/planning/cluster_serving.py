@@ -26,7 +26,7 @@ from reconciler.planning.cluster_objects import (
 from reconciler.planning.cluster_words import in_plain_words
 from reconciler.planning.manifests import Manifest, deployment_routes
 from reconciler.planning.observations import ServerState
-from reconciler.planning.serving import Condition, Served, ServedVersion
+from reconciler.planning.serving import Condition, Served, ServedVersion, served_by
 from renderers import marks
 
 FAILED_AFTER = timedelta(seconds=10)
@@ -101,20 +101,13 @@ class ClusterServing:
         if route is None:
             return None
         there, services = view.routes.get(key_of(route)), rendered.services
-        metadata = route["metadata"]
-        return Served(
-            tenant=metadata["labels"][marks.TENANT],
-            project=metadata["labels"][marks.PROJECT],
-            deployment=metadata["labels"][marks.DEPLOYMENT],
-            intent_blob=metadata["annotations"][marks.INTENT_BLOB],
-            rollout_blob=metadata["annotations"][marks.ROLLOUT_BLOB],
-            versions=tuple(
-                self._version(services[name], weight, there, view, now)
-                for name, weight in weights_of(route).items()
-                if name in services
-            ),
-            routed=there is not None and there.is_accepted and is_same_route(route, there),
+        versions = tuple(
+            self._version(services[name], weight, there, view, now)
+            for name, weight in weights_of(route).items()
+            if name in services
         )
+        routed = there is not None and there.is_accepted and is_same_route(route, there)
+        return served_by(route, versions, routed=routed)
 
     def _version(
         self, service: Manifest, weight: int, route: Route | None, view: ClusterView, now: datetime

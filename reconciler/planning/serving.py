@@ -183,19 +183,24 @@ def _served(
     seen: Mapping[str, ServerObservation],
     routed: Collection[str],
 ) -> Served:
-    metadata = route["metadata"]
-    references = weighted_rule(route)["backendRefs"]
-    rendered = [(services[metadata["namespace"], each["name"]], each["weight"]) for each in references]
+    namespace, references = route["metadata"]["namespace"], weighted_rule(route)["backendRefs"]
+    rendered = [(services[namespace, each["name"]], each["weight"]) for each in references]
     versions = tuple(_served_version(service, weight, seen) for service, weight in rendered)
     taking = [server_spec(service).key for service, weight in rendered if weight > 0]
+    return served_by(route, versions, routed=all(key in routed for key in taking))
+
+
+def served_by(route: Manifest, versions: tuple[ServedVersion, ...], *, routed: bool) -> Served:
+    """Return what is served of the deployment that a rendered HTTPRoute is of, by the marks that it carries."""
+    labels, annotations = route["metadata"]["labels"], route["metadata"]["annotations"]
     return Served(
-        tenant=metadata["labels"][marks.TENANT],
-        project=metadata["labels"][marks.PROJECT],
-        deployment=metadata["labels"][marks.DEPLOYMENT],
-        intent_blob=metadata["annotations"][marks.INTENT_BLOB],
-        rollout_blob=metadata["annotations"][marks.ROLLOUT_BLOB],
+        tenant=labels[marks.TENANT],
+        project=labels[marks.PROJECT],
+        deployment=labels[marks.DEPLOYMENT],
+        intent_blob=annotations[marks.INTENT_BLOB],
+        rollout_blob=annotations[marks.ROLLOUT_BLOB],
         versions=versions,
-        routed=all(key in routed for key in taking),
+        routed=routed,
     )
 
 
